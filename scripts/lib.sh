@@ -11,6 +11,9 @@ SELF=${0##*/}
 say() { printf '%s: %s\n' "$SELF" "$*" >&2; }
 die() { printf '%s: error: %s\n' "$SELF" "$*" >&2; exit 1; }
 
+# A git hook that runs a script must not turn our git calls to its repository
+unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_PREFIX
+
 # bases: the names in the table
 bases() { awk '!/^#/ && NF { print $1 }' "$TOP/bases"; }
 
@@ -23,14 +26,18 @@ check_base() {
 	die "unknown BASE '$1'; known: $(bases | xargs)"
 }
 
-# lock NAME: one run at a time for what NAME stands for; freed at exit
+# lock NAME: one run at a time for what NAME stands for; freed at exit; a
+# script called by the holder goes on
 lock() {
 	local fd
+	[[ " ${LOCKS_HELD-} " != *" $1 "* ]] || return 0
 	mkdir -p "$BUILD/lock"
 	exec {fd}> "$BUILD/lock/$1"
-	flock -n "$fd" && return
-	say "another run holds $1; waiting up to 60 minutes"
-	flock -w 3600 "$fd" || die "gave up waiting for $1"
+	if ! flock -n "$fd"; then
+		say "another run holds $1; waiting up to 60 minutes"
+		flock -w 3600 "$fd" || die "gave up waiting for $1"
+	fi
+	export LOCKS_HELD="${LOCKS_HELD-} $1"
 }
 
 # need COMMAND PACKAGE ...: dies naming the packages of missing commands
@@ -41,4 +48,83 @@ need() {
 		shift 2
 	done
 	[ -z "$missing" ] || die "missing tools; install them with: apt-get install$missing"
+}
+
+# at_exit COMMAND: runs when the script ends, however it ends
+AT_EXIT=()
+run_at_exit() {
+	local c
+	trap '' INT TERM HUP
+	for c in "${AT_EXIT[@]}"; do eval "$c" || :; done
+}
+at_exit() {
+	AT_EXIT+=("$1")
+	trap run_at_exit EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+}
+
+# spawn LOG COMMAND...: starts COMMAND in a process group of its own, which
+# dies with this script; its number is in $CHILD
+spawn() {
+	local log=$1
+	shift
+	mkdir -p "${log%/*}"
+	set -m
+	"$@" > "$log" 2>&1 < /dev/null &
+	CHILD=$!
+	set +m
+	at_exit "kill -TERM -- -$CHILD 2> /dev/null"
+}
+
+# logged LOG WHAT COMMAND...: runs COMMAND with its output in LOG, tells every
+# 30 seconds that it still does, and shows LOG's telling lines if it fails
+logged() {
+	local log=$1 what=$2 start=$SECONDS next=30 rc=0
+	shift 2
+	say "$what (log: ${log#"$TOP"/})"
+	spawn "$log" "$@"
+	while kill -0 "$CHILD" 2> /dev/null; do
+		sleep 0.5
+		[ $((SECONDS - start)) -ge "$next" ] || continue
+		say "$what: $((SECONDS - start)) s: $(tail -n 1 "$log" | cut -c 1-60)"
+		next=$((next + 30))
+	done
+	wait "$CHILD" || rc=$?
+	say "$what: $([ $rc = 0 ] && echo done || echo failed) after $((SECONDS - start)) s"
+	[ $rc = 0 ] && return
+	grep -nE 'error|Error|undefined|No space' "$log" | head -n 15 >&2 ||
+		tail -n 15 "$log" >&2
+	return $rc
+}
+
+# space MIB: dies if build/ has not so much room
+space() {
+	local free
+	mkdir -p "$BUILD"
+	free=$(df --output=avail -m "$BUILD" | tail -n 1)
+	[ "$free" -ge "$1" ] || die "this needs $1 MiB in $BUILD, $((free)) MiB are free; make room, or 'make clean'"
+}
+
+# quiet_git ARGS...: git, deaf to the user's settings; commits always get the
+# same name and date, so that the same series has the same bytes everywhere
+quiet_git() {
+	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 \
+	GIT_AUTHOR_NAME='dma-buf statistics' \
+	GIT_AUTHOR_EMAIL=dma-buf-stats@dma-buf-stats.invalid \
+	GIT_AUTHOR_DATE='2026-01-01 00:00:00 +0000' \
+	GIT_COMMITTER_NAME='dma-buf statistics' \
+	GIT_COMMITTER_EMAIL=dma-buf-stats@dma-buf-stats.invalid \
+	GIT_COMMITTER_DATE='2026-01-01 00:00:00 +0000' \
+		git -c safe.directory='*' "$@"
+}
+
+# kernel_git TREE ARGS...: the same in the kernel tree of TREE (7.3, 7.3-newest)
+kernel_git() { quiet_git -C "$BUILD/$1/patched/linux" "${@:2}"; }
+
+# scratch: makes an empty directory $SCRATCH that goes when the script ends
+scratch() {
+	mkdir -p "$BUILD/tmp"
+	SCRATCH=$(mktemp -d "$BUILD/tmp/$SELF.XXXXXX")
+	at_exit "rm -rf '$SCRATCH'"
 }
