@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Who may read and write which file, and which files are gone. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/capability.h>
+
+#include "kselftest_harness.h"
+#include "common.h"
+
+#define CAP(cap)	(1ULL << (cap))
+
+static int mode_of(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) || st.st_uid || st.st_gid ? -1 : (int)st.st_mode;
+}
+
+TEST(counter_modes)
+{
+	EXPECT_EQ(S_IFREG | 0444, mode_of(STATS_DIR "nr_buffers"));
+	EXPECT_EQ(S_IFREG | 0444, mode_of(STATS_DIR "bytes"));
+	EXPECT_EQ(S_IFREG | 0644, mode_of(STATS_DIR "peak_bytes"));
+	EXPECT_EQ(S_IFREG | 0444, mode_of(STATS_DIR "nr_exported"));
+	EXPECT_EQ(S_IFREG | 0444, mode_of(STATS_DIR "bytes_exported"));
+}
+
+/* Root may open what its mode forbids, but sysfs refuses nonetheless */
+TEST(counters_are_not_written)
+{
+	static const char * const files[] = {
+		"nr_buffers", "bytes", "nr_exported", "bytes_exported"
+	};
+	char path[64];
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(files); i++) {
+		snprintf(path, sizeof(path), STATS_DIR "%s", files[i]);
+		EXPECT_EQ(-1, open(path, O_WRONLY));
+		EXPECT_EQ(EACCES, errno);
+		EXPECT_EQ(-1, open(path, O_RDWR));
+		EXPECT_EQ(EACCES, errno);
+	}
+}
+
+/* World-readable, as the sizes were; only root resets */
+static int nobody_counts(void *arg)
+{
+	struct counters c;
+
+	(void)arg;
+	if (setresgid(NOBODY, NOBODY, NOBODY) ||
+	    setresuid(NOBODY, NOBODY, NOBODY))
+		return 1;
+	if (!counters_read(&c))
+		return 2;
+	if (peak_write("0", 1) >= 0 || errno != EACCES)
+		return 3;
+	return 0;
+}
+
+TEST(anybody_may_count)
+{
+	EXPECT_EQ(0, run_child(nobody_counts, NULL));
+}
+
+/* As in a user namespace of one's own, where one is root */
+static int namespace_counts(void *arg)
+{
+	struct counters c;
+
+	(void)arg;
+	if (setresuid(NOBODY, NOBODY, NOBODY) || unshare(CLONE_NEWUSER))
+		return KSFT_SKIP;
+	if (!counters_read(&c))
+		return 2;
+	return peak_write("0", 1) >= 0 || errno != EACCES ? 3 : 0;
+}
+
+TEST(namespace_root_may_count)
+{
+	int ret = run_child(namespace_counts, NULL);
+
+	if (ret == KSFT_SKIP)
+		SKIP(return, "no user namespaces here");
+	EXPECT_EQ(0, ret);
+}
+
+/* The directories are gone, and no buffer brings them back */
+TEST(no_directory_per_buffer)
+{
+	int i, fd;
+
+	for (i = 0; i < NR_EXPORTERS; i++) {
+		if (!exporter_there(i))
+			continue;
+		fd = buffer_new(i, PAGE);
+		ASSERT_LE(0, fd);
+		EXPECT_EQ(-1, access("/sys/kernel/dmabuf/buffers", F_OK));
+		EXPECT_EQ(ENOENT, errno);
+		close(fd);
+	}
+}
+
+FIXTURE(list_access)
+{
+};
+
+FIXTURE_VARIANT(list_access)
+{
+	const char *path;
+};
+
+FIXTURE_VARIANT_ADD(list_access, procfs) { .path = LIST_PROC };
+FIXTURE_VARIANT_ADD(list_access, debugfs) { .path = LIST_DEBUG };
+
+FIXTURE_SETUP(list_access)
+{
+}
+
+FIXTURE_TEARDOWN(list_access)
+{
+}
+
+/* Without debugfs there is no such file; one of procfs must be there */
+static bool file_there(const char *path)
+{
+	return strcmp(path, LIST_DEBUG) || mount_debugfs();
+}
+
+struct opener {
+	const char *path;
+	unsigned long long caps;
+	uid_t uid;
+};
+
+/* 0 if it can be read, else what open() said */
+static int open_as(void *arg)
+{
+	struct opener *opener = arg;
+	char byte;
+	int fd;
+
+	if (opener->uid &&
+	    (prctl(PR_SET_KEEPCAPS, 1) ||
+	     setresgid(NOBODY, NOBODY, NOBODY) ||
+	     setresuid(opener->uid, opener->uid, opener->uid)))
+		return 255;
+	if (!set_caps(opener->caps))
+		return 254;
+	fd = open(opener->path, O_RDONLY);
+	if (fd < 0)
+		return errno;
+	return read(fd, &byte, 1) == 1 ? 0 : 253;
+}
+
+TEST_F(list_access, mode)
+{
+	if (!file_there(variant->path))
+		SKIP(return, "no debugfs here");
+	EXPECT_EQ(S_IFREG | 0400, mode_of(variant->path));
+}
+
+TEST_F(list_access, nobody)
+{
+	struct opener opener = { .path = variant->path, .uid = NOBODY };
+
+	if (!file_there(variant->path))
+		SKIP(return, "no debugfs here");
+	EXPECT_EQ(EACCES, run_child(open_as, &opener));
+}
+
+/* The capability does not replace the mode ... */
+TEST_F(list_access, nobody_with_perfmon)
+{
+	struct opener opener = {
+		.path = variant->path,
+		.uid = NOBODY,
+		.caps = CAP(CAP_PERFMON) | CAP(CAP_SYS_ADMIN),
+	};
+
+	if (!file_there(variant->path))
+		SKIP(return, "no debugfs here");
+	EXPECT_EQ(EACCES, run_child(open_as, &opener));
+}
+
+/* ... nor what overrides the mode the capability */
+TEST_F(list_access, nobody_beyond_the_mode)
+{
+	struct opener opener = {
+		.path = variant->path,
+		.uid = NOBODY,
+		.caps = CAP(CAP_DAC_READ_SEARCH) | CAP(CAP_DAC_OVERRIDE),
+	};
+
+	if (!file_there(variant->path))
+		SKIP(return, "no debugfs here");
+	EXPECT_EQ(EACCES, run_child(open_as, &opener));
+	opener.caps |= CAP(CAP_PERFMON);
+	EXPECT_EQ(0, run_child(open_as, &opener));
+}
+
+TEST_F(list_access, root_without_capabilities)
+{
+	struct opener opener = { .path = variant->path };
+
+	if (!file_there(variant->path))
+		SKIP(return, "no debugfs here");
+	EXPECT_EQ(EACCES, run_child(open_as, &opener));
+}
+
+/* All others together are not enough */
+TEST_F(list_access, root_without_perfmon_and_sys_admin)
+{
+	struct opener opener = { .path = variant->path };
+	unsigned int cap;
+
+	if (!file_there(variant->path))
+		SKIP(return, "no debugfs here");
+	for (cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
+		opener.caps |= CAP(cap);
+	opener.caps &= ~(CAP(CAP_PERFMON) | CAP(CAP_SYS_ADMIN));
+	EXPECT_EQ(EACCES, run_child(open_as, &opener));
+}
+
+TEST_F(list_access, root_with_perfmon)
+{
+	struct opener opener = {
+		.path = variant->path,
+		.caps = CAP(CAP_PERFMON),
+	};
+
+	if (!file_there(variant->path))
+		SKIP(return, "no debugfs here");
+	EXPECT_EQ(0, run_child(open_as, &opener));
+}
+
+TEST_F(list_access, root_with_sys_admin)
+{
+	struct opener opener = {
+		.path = variant->path,
+		.caps = CAP(CAP_SYS_ADMIN),
+	};
+
+	if (!file_there(variant->path))
+		SKIP(return, "no debugfs here");
+	EXPECT_EQ(0, run_child(open_as, &opener));
+}
+
+/* It is opening that is checked: who is handed an open file may read it */
+struct handed {
+	int fd;
+	size_t rows;
+};
+
+static int read_handed(void *arg)
+{
+	struct handed *handed = arg;
+	struct text text;
+	struct list list;
+
+	if (setresuid(NOBODY, NOBODY, NOBODY))
+		return 1;
+	if (!text_read(handed->fd, 4096, &text) || !list_parse(&text, &list))
+		return 2;
+	return list.nr < handed->rows ? 3 : 0;
+}
+
+TEST_F(list_access, handed_to_nobody)
+{
+	struct handed handed = { .rows = 1 };
+	int buffer;
+
+	if (!file_there(variant->path))
+		SKIP(return, "no debugfs here");
+	buffer = buffer_new(exporter_there(SYSTEM) ? SYSTEM : UDMABUF, PAGE);
+	ASSERT_LE(0, buffer);
+	handed.fd = open(variant->path, O_RDONLY);
+	ASSERT_LE(0, handed.fd);
+	EXPECT_EQ(0, run_child(read_handed, &handed));
+	close(handed.fd);
+	close(buffer);
+}
+
+/* Nothing can be written, by whatever way it is refused */
+TEST_F(list_access, read_only)
+{
+	struct list list;
+	int fd;
+
+	if (!file_there(variant->path))
+		SKIP(return, "no debugfs here");
+	fd = open(variant->path, O_WRONLY);
+	if (fd >= 0) {
+		EXPECT_EQ(-1, write(fd, "0", 1));
+		close(fd);
+	}
+	fd = open(variant->path, O_RDWR | O_TRUNC);
+	if (fd >= 0) {
+		EXPECT_EQ(-1, write(fd, "0", 1));
+		close(fd);
+	}
+	ASSERT_TRUE(list_read(&list));
+	list_free(&list);
+}
+
+static bool put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+	bool ok;
+
+	ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	close(fd);
+	return ok;
+}
+
+/* With a procfs of its own, in which it is root of its namespaces */
+static int open_in_namespaces(void *arg)
+{
+	int status;
+	pid_t pid;
+
+	(void)arg;
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID))
+		return KSFT_SKIP;
+	if (!put("/proc/self/setgroups", "deny") ||
+	    !put("/proc/self/uid_map", "0 0 1") ||
+	    !put("/proc/self/gid_map", "0 0 1"))
+		return 1;
+	pid = fork();
+	if (!pid) {
+		if (getuid() || getpid() != 1)
+			_exit(2);
+		if (open(LIST_PROC, O_RDONLY) >= 0)
+			_exit(3);
+		if (errno != EACCES)
+			_exit(4);
+		if (mount("none", "/proc", "proc", 0, NULL))
+			_exit(5);
+		if (mode_of(LIST_PROC) != (S_IFREG | 0400))
+			_exit(6);
+		if (open(LIST_PROC, O_RDONLY) >= 0)
+			_exit(7);
+		_exit(errno == EACCES ? 0 : 8);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return 9;
+	return WEXITSTATUS(status);
+}
+
+TEST(root_of_a_user_namespace)
+{
+	int ret = run_child(open_in_namespaces, NULL);
+
+	if (ret == KSFT_SKIP)
+		SKIP(return, "no user namespaces here");
+	EXPECT_EQ(0, ret);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,448 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The list while buffers come and go, and with many who read it. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "common.h"
+
+#define CHURNERS	3
+#define RING		24
+#define KEEPERS		150
+#define SECONDS		4
+
+static bool stopped;
+static unsigned long nr_exports;
+
+static bool stopping(void)
+{
+	return __atomic_load_n(&stopped, __ATOMIC_RELAXED);
+}
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+static enum exporter some_exporter(unsigned int nr)
+{
+	if (exporter_there(nr % NR_EXPORTERS))
+		return nr % NR_EXPORTERS;
+	return exporter_there(SYSTEM) ? SYSTEM : UDMABUF;
+}
+
+/* Exports, names and releases in no order; some are held closed for a while */
+static void *churner(void *arg)
+{
+	unsigned int seed = (unsigned long)arg, slot, i;
+	enum exporter exporter = some_exporter(seed);
+	void *failure = NULL;
+	int fds[RING], fd;
+
+	for (i = 0; i < RING; i++)
+		fds[i] = -1;
+	while (!stopping() && !failure) {
+		slot = rand_r(&seed) % RING;
+		close(fds[slot]);
+		fd = buffer_new(exporter, (rand_r(&seed) % 3 + 1) * PAGE);
+		if (fd < 0 || !buffer_set_name(fd, "churn\n"))
+			failure = "export failed";
+		__atomic_fetch_add(&nr_exports, 1, __ATOMIC_RELAXED);
+		if (rand_r(&seed) % 4 == 0) {
+			fds[slot] = open_path_only(fd);
+			close(fd);
+		} else {
+			fds[slot] = fd;
+		}
+	}
+	for (i = 0; i < RING; i++)
+		close(fds[i]);
+	return failure;
+}
+
+static bool churn_start(pthread_t *threads)
+{
+	unsigned long i;
+
+	for (i = 0; i < NR_EXPORTERS; i++)
+		exporter_there(i);	/* opens it, before there are threads */
+	stopped = false;
+	nr_exports = 0;
+	for (i = 0; i < CHURNERS; i++)
+		if (pthread_create(&threads[i], NULL, churner, (void *)i))
+			return false;
+	return true;
+}
+
+static bool churn_stop(pthread_t *threads)
+{
+	void *failure;
+	bool ok = nr_exports;
+	int i;
+
+	__atomic_store_n(&stopped, true, __ATOMIC_RELAXED);
+	for (i = 0; i < CHURNERS; i++) {
+		pthread_join(threads[i], &failure);
+		ok &= !failure;
+	}
+	ksft_print_msg("%lu exports meanwhile\n", nr_exports);
+	return ok;
+}
+
+/* Buffers that stay all the time, with some of the churn between them */
+static bool keepers_new(unsigned long long *inos, int *fds)
+{
+	int i;
+
+	for (i = 0; i < KEEPERS; i++) {
+		fds[i] = buffer_new(some_exporter(i), PAGE);
+		if (fds[i] < 0 || !buffer_set_name(fds[i], "keeper"))
+			return false;
+		inos[i] = buffer_ino(fds[i]);
+		if (i % 10 == 0)
+			usleep(2000);
+	}
+	return true;
+}
+
+/* Once each: the parser accepts no number twice */
+static const char *keepers_fault(const struct text *text,
+				 const unsigned long long *inos,
+				 unsigned long long newest)
+{
+	const char *fault;
+	struct list list;
+	int i;
+
+	fault = list_fault(text, &list);
+	for (i = 0; i < KEEPERS && !fault; i++)
+		if (!list_find(&list, inos[i]))
+			fault = "a buffer that was there is not listed";
+	if (!fault && list.rows[list.nr - 1].ino >= newest)
+		fault = "a buffer is listed that was exported later";
+	list_free(&list);
+	return fault;
+}
+
+FIXTURE(churn)
+{
+	unsigned long long inos[KEEPERS];
+	pthread_t threads[CHURNERS];
+	int fds[KEEPERS];
+};
+
+FIXTURE_VARIANT(churn)
+{
+	size_t chunk;
+};
+
+FIXTURE_VARIANT_ADD(churn, single_bytes) { .chunk = 1 };
+FIXTURE_VARIANT_ADD(churn, parts_of_fields) { .chunk = 7 };
+FIXTURE_VARIANT_ADD(churn, about_a_row) { .chunk = 64 };
+FIXTURE_VARIANT_ADD(churn, a_page) { .chunk = 4096 };
+FIXTURE_VARIANT_ADD(churn, all_at_once) { .chunk = 65536 };
+
+FIXTURE_SETUP(churn)
+{
+	ASSERT_TRUE(churn_start(self->threads));
+	ASSERT_TRUE(keepers_new(self->inos, self->fds));
+}
+
+FIXTURE_TEARDOWN(churn)
+{
+	int i;
+
+	EXPECT_TRUE(churn_stop(self->threads));
+	EXPECT_TRUE(exact(KEEPERS, KEEPERS * PAGE));
+	for (i = 0; i < KEEPERS; i++)
+		close(self->fds[i]);
+	EXPECT_TRUE(exact(0, 0));
+}
+
+/*
+ * What was there all the time appears once, what came after the first read
+ * does not, and the end comes, though exporters may be faster than the reader.
+ */
+static const char *listing(const char *path, size_t chunk,
+			   const unsigned long long *inos)
+{
+	int fd = open(path, O_RDONLY), later;
+	const char *fault = NULL;
+	struct text text, rest;
+	ssize_t got;
+
+	text.s = malloc(chunk);
+	got = read(fd, text.s, chunk);
+	later = buffer_new(some_exporter(0), PAGE);
+	if (got <= 0 || later < 0 || !text_read(fd, chunk, &rest)) {
+		fault = "not read";
+	} else {
+		text.s = realloc(text.s, got + rest.len + 1);
+		memcpy(text.s + got, rest.s, rest.len + 1);
+		text.len = got + rest.len;
+		fault = keepers_fault(&text, inos, buffer_ino(later));
+		text_free(&rest);
+	}
+	close(later);
+	close(fd);
+	text_free(&text);
+	return fault;
+}
+
+TEST_F_TIMEOUT(churn, exactly_once, 60)
+{
+	const char *fault = NULL;
+	double begin = now();
+	int listings = 0;
+
+	while (!fault && (now() - begin < SECONDS || listings < 3)) {
+		fault = listing(LIST_PROC, variant->chunk, self->inos);
+		listings++;
+	}
+	ksft_print_msg("%d listings\n", listings);
+	EXPECT_EQ(NULL, fault) {
+		TH_LOG("%s", fault);
+	}
+}
+
+struct reader {
+	const unsigned long long *inos;
+	const char *path, *fault;
+	size_t chunk;
+	int fd;
+};
+
+static void *read_again(void *arg)
+{
+	struct reader *reader = arg;
+	double begin = now();
+
+	while (!reader->fault && now() - begin < SECONDS)
+		reader->fault = listing(reader->path, reader->chunk,
+					reader->inos);
+	return NULL;
+}
+
+FIXTURE(readers)
+{
+	unsigned long long inos[KEEPERS];
+	pthread_t threads[CHURNERS];
+	int fds[KEEPERS];
+};
+
+FIXTURE_SETUP(readers)
+{
+	ASSERT_TRUE(churn_start(self->threads));
+	ASSERT_TRUE(keepers_new(self->inos, self->fds));
+}
+
+FIXTURE_TEARDOWN(readers)
+{
+	int i;
+
+	EXPECT_TRUE(churn_stop(self->threads));
+	EXPECT_TRUE(exact(KEEPERS, KEEPERS * PAGE));
+	for (i = 0; i < KEEPERS; i++)
+		close(self->fds[i]);
+	EXPECT_TRUE(exact(0, 0));
+}
+
+TEST_F_TIMEOUT(readers, exactly_once_for_each_of_several, 60)
+{
+	static const size_t chunks[] = { 11, 300, 4096, 65536 };
+	struct reader readers[ARRAY_LEN(chunks)];
+	pthread_t threads[ARRAY_LEN(chunks)];
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(chunks); i++) {
+		readers[i] = (struct reader) {
+			.inos = self->inos,
+			.chunk = chunks[i],
+			.path = i % 2 && mount_debugfs() ? LIST_DEBUG :
+							   LIST_PROC,
+		};
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, read_again,
+					    &readers[i]));
+	}
+	for (i = 0; i < ARRAY_LEN(chunks); i++) {
+		pthread_join(threads[i], NULL);
+		EXPECT_EQ(NULL, readers[i].fault) {
+			TH_LOG("%s", readers[i].fault);
+		}
+	}
+}
+
+/* Each begins a new listing under the other's feet */
+static void *pread_again(void *arg)
+{
+	static const char head[] = LIST_HEAD_1 LIST_HEAD_2;
+	struct reader *reader = arg;
+	double begin = now();
+	char buf[4096];
+
+	while (!reader->fault && now() - begin < SECONDS) {
+		if (pread(reader->fd, buf, reader->chunk, reader->chunk) < 0)
+			reader->fault = "not read elsewhere";
+		if (pread(reader->fd, buf, 100, 0) < (ssize_t)strlen(head) ||
+		    memcmp(buf, head, strlen(head)))
+			reader->fault = "no beginning at offset 0";
+	}
+	return NULL;
+}
+
+TEST_F_TIMEOUT(readers, several_of_one_open_file, 60)
+{
+	struct reader readers[3];
+	pthread_t threads[3];
+	struct text text;
+	size_t i;
+	int fd;
+
+	fd = open(LIST_PROC, O_RDONLY);
+	ASSERT_LE(0, fd);
+	for (i = 0; i < 3; i++) {
+		readers[i] = (struct reader) { .fd = fd, .chunk = 1000 * i };
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, pread_again,
+					    &readers[i]));
+	}
+	for (i = 0; i < 3; i++) {
+		pthread_join(threads[i], NULL);
+		EXPECT_EQ(NULL, readers[i].fault) {
+			TH_LOG("%s", readers[i].fault);
+		}
+	}
+	ASSERT_EQ(0, lseek(fd, 0, SEEK_SET));
+	ASSERT_TRUE(text_read(fd, 500, &text));
+	EXPECT_EQ(NULL, keepers_fault(&text, self->inos, ~0ULL));
+	text_free(&text);
+	close(fd);
+}
+
+/* What must hold at any moment, in the order in which it is read */
+TEST_F_TIMEOUT(readers, counters_at_any_moment, 60)
+{
+	unsigned long long nr, bytes, peak, exported, exported_bytes;
+	unsigned long long last = 0, last_bytes = 0;
+	double begin = now();
+
+	while (now() - begin < SECONDS) {
+		ASSERT_TRUE(counter_read("nr_buffers", &nr));
+		ASSERT_TRUE(counter_read("nr_exported", &exported));
+		ASSERT_LE(nr, exported);
+		ASSERT_LE(last, exported);
+		ASSERT_LE(KEEPERS, nr);
+		last = exported;
+
+		ASSERT_TRUE(counter_read("bytes", &bytes));
+		ASSERT_TRUE(counter_read("peak_bytes", &peak));
+		ASSERT_TRUE(counter_read("bytes_exported", &exported_bytes));
+		ASSERT_LE(bytes, peak);
+		ASSERT_LE(peak, exported_bytes);
+		ASSERT_LE(last_bytes, exported_bytes);
+		ASSERT_LE(KEEPERS * PAGE, bytes);
+		last_bytes = exported_bytes;
+	}
+}
+
+/* bufinfo still shows each open buffer, and once */
+TEST_F_TIMEOUT(readers, bufinfo, 60)
+{
+	double begin = now();
+	struct text text;
+	char *line;
+	int found;
+
+	if (access(BUFINFO, F_OK))
+		SKIP(return, "no bufinfo here");
+	while (now() - begin < SECONDS) {
+		ASSERT_TRUE(text_read_path(BUFINFO, &text));
+		found = 0;
+		line = text.s;
+		while ((line = strstr(line, "\tkeeper\n"))) {
+			found++;
+			line++;
+		}
+		ASSERT_EQ(KEEPERS, found);
+		text_free(&text);
+	}
+}
+
+#define PARKED	200
+#define PARKED_BUFFERS	300
+
+/*
+ * Readers that stopped anywhere in the list neither hinder an export nor
+ * another reader, and go on where they were.
+ */
+TEST(parked_readers)
+{
+	int old[PARKED_BUFFERS], new[PARKED_BUFFERS], fds[PARKED];
+	unsigned long long inos[PARKED_BUFFERS], first_new;
+	struct text texts[PARKED], rest;
+	struct list list;
+	size_t i, j, len, nr;
+	ssize_t got;
+
+	for (i = 0; i < PARKED_BUFFERS; i++) {
+		old[i] = buffer_new(some_exporter(i), PAGE);
+		ASSERT_LE(0, old[i]);
+		inos[i] = buffer_ino(old[i]);
+	}
+	for (i = 0; i < PARKED; i++) {
+		fds[i] = open(i % 2 && mount_debugfs() ? LIST_DEBUG : LIST_PROC,
+			      O_RDONLY);
+		ASSERT_LE(0, fds[i]);
+		texts[i].s = calloc(1, 1 << 16);
+		texts[i].len = 0;
+		for (len = i * 60 + 1; texts[i].len < len;
+		     texts[i].len += got) {
+			got = read(fds[i], texts[i].s + texts[i].len,
+				   len - texts[i].len);
+			ASSERT_LT(0, got);
+		}
+	}
+
+	for (i = 0; i < PARKED_BUFFERS; i++) {
+		new[i] = buffer_new(some_exporter(i), PAGE);
+		ASSERT_LE(0, new[i]);
+	}
+	first_new = buffer_ino(new[0]);
+	nr = 2 * PARKED_BUFFERS;
+	EXPECT_TRUE(exact(nr, nr * PAGE));
+	/* Every other one goes, at which some of the readers stand */
+	for (i = 0; i < PARKED_BUFFERS; i += 2)
+		close(old[i]);
+	nr -= PARKED_BUFFERS / 2;
+	EXPECT_TRUE(exact(nr, nr * PAGE));
+
+	for (i = 0; i < PARKED; i++) {
+		ASSERT_TRUE(text_read(fds[i], 4096, &rest));
+		memcpy(texts[i].s + texts[i].len, rest.s, rest.len + 1);
+		texts[i].len += rest.len;
+		ASSERT_TRUE(list_parse(&texts[i], &list));
+		for (j = 1; j < PARKED_BUFFERS; j += 2)
+			ASSERT_NE(NULL, list_find(&list, inos[j]));
+		ASSERT_GT(first_new, list.rows[list.nr - 1].ino);
+		list_free(&list);
+		text_free(&rest);
+		text_free(&texts[i]);
+		close(fds[i]);
+	}
+	for (i = 0; i < PARKED_BUFFERS; i++) {
+		close(new[i]);
+		if (i % 2)
+			close(old[i]);
+	}
+	EXPECT_TRUE(exact(0, 0));
+}
+
+TEST_HARNESS_MAIN

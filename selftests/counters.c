@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: GPL-2.0
+/* /sys/kernel/dmabuf/stats: what the counters count, and the peak's reset. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "common.h"
+
+#define MANY	3000
+
+FIXTURE(counters)
+{
+	struct counters before, now;
+};
+
+FIXTURE_VARIANT(counters)
+{
+	enum exporter exporter;
+};
+
+FIXTURE_VARIANT_ADD(counters, system) { .exporter = SYSTEM };
+FIXTURE_VARIANT_ADD(counters, udmabuf) { .exporter = UDMABUF };
+FIXTURE_VARIANT_ADD(counters, vgem) { .exporter = VGEM };
+
+FIXTURE_SETUP(counters)
+{
+}
+
+FIXTURE_TEARDOWN(counters)
+{
+}
+
+TEST_F(counters, exact_over_thousands)
+{
+	unsigned long long bytes = 0, ever = 0;
+	size_t i, size, nr = 0;
+	int *fds;
+
+	if (!exporter_there(variant->exporter))
+		SKIP(return, "no such exporter here");
+	fds = calloc(MANY, sizeof(*fds));
+	ASSERT_NE(NULL, fds);
+	ASSERT_TRUE(exact(0, 0));
+	ASSERT_TRUE(counters_read(&self->before));
+
+	for (i = 0; i < MANY; i++) {
+		size = (i % 4 + 1) * PAGE;
+		fds[i] = buffer_new(variant->exporter, size);
+		ASSERT_LE(0, fds[i]);
+		bytes += size;
+		nr++;
+	}
+	ever = bytes;
+	ASSERT_TRUE(exact(nr, bytes));
+	ASSERT_TRUE(counters_read(&self->now));
+	EXPECT_LE(nr, self->now.nr_exported - self->before.nr_exported);
+	EXPECT_LE(ever, self->now.bytes_exported - self->before.bytes_exported);
+
+	/* Every third one, so that holes are everywhere */
+	for (i = 0; i < MANY; i += 3) {
+		close(fds[i]);
+		bytes -= (i % 4 + 1) * PAGE;
+		nr--;
+	}
+	ASSERT_TRUE(exact(nr, bytes));
+
+	for (i = 0; i < MANY; i++)
+		if (i % 3)
+			close(fds[i]);
+	ASSERT_TRUE(exact(0, 0));
+	free(fds);
+}
+
+/*
+ * Other tasks may export and release at any time, and these counters do not
+ * tell who did: look again until they stay out of the way.
+ */
+TEST_F(counters, one_buffer_is_counted_once)
+{
+	size_t size = 5 * PAGE;
+	struct counters with;
+	bool good = false;
+	int i, fd;
+
+	if (!exporter_there(variant->exporter))
+		SKIP(return, "no such exporter here");
+	for (i = 0; i < 100 && !good; i++) {
+		ASSERT_TRUE(counters_read(&self->before));
+		fd = buffer_new(variant->exporter, size);
+		ASSERT_LE(0, fd);
+		ASSERT_TRUE(counters_read(&with));
+		close(fd);
+		ASSERT_TRUE(counters_read(&self->now));
+
+		good = with.nr_buffers == self->before.nr_buffers + 1 &&
+		       with.bytes == self->before.bytes + size &&
+		       with.nr_exported == self->before.nr_exported + 1 &&
+		       with.bytes_exported ==
+				self->before.bytes_exported + size &&
+		       self->now.nr_buffers == self->before.nr_buffers &&
+		       self->now.bytes == self->before.bytes &&
+		       self->now.nr_exported == with.nr_exported &&
+		       self->now.bytes_exported == with.bytes_exported;
+	}
+	EXPECT_TRUE(good);
+}
+
+/* The size counted is the one that the buffer itself tells */
+TEST_F(counters, size_is_the_buffers_own)
+{
+	struct row row;
+	int fd;
+
+	if (!exporter_there(variant->exporter))
+		SKIP(return, "no such exporter here");
+	fd = buffer_new(variant->exporter, 3 * PAGE);
+	ASSERT_LE(0, fd);
+	ASSERT_TRUE(row_of(fd, &row));
+	EXPECT_EQ(3 * PAGE, buffer_size(fd));
+	EXPECT_EQ(buffer_size(fd), row.size);
+	close(fd);
+}
+
+TEST_F(counters, peak_is_the_highest)
+{
+	size_t high = 64 * PAGE, low = 16 * PAGE;
+	unsigned long long base, peak;
+	bool good = false;
+	int i, first, second;
+
+	if (!exporter_there(variant->exporter))
+		SKIP(return, "no such exporter here");
+	for (i = 0; i < 100 && !good; i++) {
+		ASSERT_EQ(1, peak_write("0", 1));
+		ASSERT_TRUE(counters_read(&self->before));
+		base = self->before.bytes;
+		good = self->before.peak_bytes == base;
+
+		/* Up, down, half up again: the first top stays */
+		first = buffer_new(variant->exporter, high);
+		ASSERT_LE(0, first);
+		ASSERT_TRUE(counter_read("peak_bytes", &peak));
+		good &= peak == base + high;
+		close(first);
+		second = buffer_new(variant->exporter, low);
+		ASSERT_LE(0, second);
+		ASSERT_TRUE(counter_read("peak_bytes", &peak));
+		good &= peak == base + high;
+
+		/* Reset is to what there is now, not to 0 */
+		ASSERT_EQ(1, peak_write("0", 1));
+		ASSERT_TRUE(counter_read("peak_bytes", &peak));
+		good &= peak == base + low;
+		close(second);
+		ASSERT_TRUE(counter_read("peak_bytes", &peak));
+		good &= peak == base + low;
+
+		ASSERT_EQ(1, peak_write("0", 1));
+		ASSERT_TRUE(counters_read(&self->now));
+		good &= self->now.peak_bytes == base &&
+			self->now.bytes == base;
+		good &= self->now.nr_exported == self->before.nr_exported + 2;
+	}
+	EXPECT_TRUE(good);
+}
+
+TEST(value_and_newline)
+{
+	static const char * const files[] = {
+		"nr_buffers", "bytes", "peak_bytes", "nr_exported",
+		"bytes_exported"
+	};
+	unsigned long long value;
+	char byte, path[64];
+	size_t i;
+	int fd;
+
+	for (i = 0; i < ARRAY_LEN(files); i++) {
+		/* counter_read() refuses anything else */
+		EXPECT_TRUE(counter_read(files[i], &value));
+
+		snprintf(path, sizeof(path), STATS_DIR "%s", files[i]);
+		fd = open(path, O_RDONLY);
+		ASSERT_LE(0, fd);
+		EXPECT_EQ(0, pread(fd, &byte, 1, 32));
+		close(fd);
+	}
+}
+
+/* Sets the peak above BYTES, so that a reset can be told from none */
+static bool peak_above(struct counters *c)
+{
+	int fd;
+
+	fd = buffer_new(exporter_there(SYSTEM) ? SYSTEM : UDMABUF, 32 * PAGE);
+	if (fd < 0)
+		return false;
+	close(fd);
+	return counters_read(c);
+}
+
+TEST(zero_resets)
+{
+	static const char * const zeros[] = {
+		"0", "0\n", "+0", "+0\n", "000", "00000000\n",
+		"0000000000000000000000000000000000000000",
+	};
+	struct counters c;
+	bool good;
+	size_t i;
+	int j;
+
+	for (i = 0; i < ARRAY_LEN(zeros); i++) {
+		good = false;
+		for (j = 0; j < 100 && !good; j++) {
+			ASSERT_TRUE(peak_above(&c));
+			good = c.bytes < c.peak_bytes;
+			ASSERT_EQ((ssize_t)strlen(zeros[i]),
+				  peak_write(zeros[i], strlen(zeros[i])));
+			ASSERT_TRUE(counters_read(&c));
+			good &= c.bytes == c.peak_bytes;
+		}
+		EXPECT_TRUE(good) {
+			TH_LOG("'%s' did not reset", zeros[i]);
+		}
+	}
+}
+
+TEST(other_text_is_refused)
+{
+	static const char * const texts[] = {
+		"\n", "1", "1\n", "-0", "-1", "0x0", "0x", "00x0", "abc",
+		" 0", "0 ", "0\n\n", "0\n ", "\t0", "++0", "+", "-", "+ 0",
+		"0 0", "0,0", "0.0", "0a", "4096", "01", "0b0", "0o0",
+		"18446744073709551615", "18446744073709551616",
+		"18446744073709551616\n", "99999999999999999999999999999999",
+		"reset", "none", "max",
+	};
+	unsigned long long peak;
+	struct counters c;
+	char digits[3000];
+	size_t i;
+
+	ASSERT_TRUE(peak_above(&c));
+	for (i = 0; i < ARRAY_LEN(texts); i++) {
+		EXPECT_EQ(-1, peak_write(texts[i], strlen(texts[i]))) {
+			TH_LOG("'%s' was taken", texts[i]);
+		}
+		EXPECT_EQ(EINVAL, errno);
+	}
+	memset(digits, '1', sizeof(digits));
+	EXPECT_EQ(-1, peak_write(digits, sizeof(digits)));
+	EXPECT_EQ(EINVAL, errno);
+
+	/* An empty write is for the kernel to take or refuse; it resets not */
+	EXPECT_GE(0, peak_write("", 0));
+
+	ASSERT_TRUE(counter_read("peak_bytes", &peak));
+	EXPECT_LE(c.peak_bytes, peak);
+}
+
+/* One value for all: what one resets, another who had it open sees */
+TEST(peak_is_shared)
+{
+	unsigned long long seen;
+	struct counters c;
+	bool good = false;
+	char text[32];
+	ssize_t len;
+	int fd, i;
+
+	fd = open(STATS_DIR "peak_bytes", O_RDONLY);
+	ASSERT_LE(0, fd);
+	for (i = 0; i < 100 && !good; i++) {
+		ASSERT_TRUE(peak_above(&c));
+		ASSERT_LT(0, pread(fd, text, sizeof(text) - 1, 0));
+		ASSERT_EQ(2, peak_write("0\n", 2));
+		ASSERT_TRUE(counters_read(&c));
+		len = pread(fd, text, sizeof(text) - 1, 0);
+		ASSERT_LT(0, len);
+		text[len] = '\0';
+		seen = strtoull(text, NULL, 10);
+		good = seen == c.peak_bytes && seen == c.bytes;
+	}
+	EXPECT_TRUE(good);
+	close(fd);
+}
+
+/* Sums are of 64 bits on every machine: pages are not needed for that */
+TEST(sums_exceed_32_bits)
+{
+	const unsigned long long size = 1ULL << 30;
+	struct counters before, now;
+	struct list list;
+	bool good = false;
+	int i, j, fds[6];
+
+	if (!exporter_there(VGEM))
+		SKIP(return, "no such exporter here");
+	for (j = 0; j < 100 && !good; j++) {
+		ASSERT_EQ(1, peak_write("0", 1));
+		ASSERT_TRUE(counters_read(&before));
+		for (i = 0; i < 6; i++) {
+			fds[i] = buffer_new(VGEM, size);
+			ASSERT_LE(0, fds[i]);
+		}
+		ASSERT_TRUE(snapshot(&now, &list));
+		good = now.bytes - before.bytes == 6 * size &&
+		       now.peak_bytes - before.peak_bytes == 6 * size &&
+		       now.bytes_exported - before.bytes_exported == 6 * size;
+		EXPECT_EQ(now.bytes, list.bytes);
+		list_free(&list);
+		for (i = 0; i < 6; i++)
+			close(fds[i]);
+		ASSERT_TRUE(counters_read(&now));
+		good &= now.bytes == before.bytes &&
+			now.peak_bytes - before.peak_bytes == 6 * size;
+	}
+	EXPECT_TRUE(good);
+}
+
+TEST_HARNESS_MAIN

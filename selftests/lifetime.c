@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: GPL-2.0
+/* No hidden memory: counted and listed until released, and not a bit longer. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/dma-heap.h>
+#include <linux/udmabuf.h>
+
+#include "kselftest_harness.h"
+#include "common.h"
+
+FIXTURE(lifetime)
+{
+	unsigned long long ino;
+	struct row row;
+	int fd;
+};
+
+FIXTURE_VARIANT(lifetime)
+{
+	enum exporter exporter;
+};
+
+FIXTURE_VARIANT_ADD(lifetime, system) { .exporter = SYSTEM };
+FIXTURE_VARIANT_ADD(lifetime, udmabuf) { .exporter = UDMABUF };
+FIXTURE_VARIANT_ADD(lifetime, vgem) { .exporter = VGEM };
+
+FIXTURE_SETUP(lifetime)
+{
+	self->fd = -1;
+	if (exporter_there(variant->exporter)) {
+		self->fd = buffer_new(variant->exporter, 8 * PAGE);
+		ASSERT_LE(0, self->fd);
+		self->ino = buffer_ino(self->fd);
+	}
+}
+
+FIXTURE_TEARDOWN(lifetime)
+{
+	close(self->fd);
+}
+
+/* The row of a buffer of which there is no descriptor to ask any more */
+static bool listed(unsigned long long ino, struct row *row)
+{
+	const struct row *found;
+	struct list list;
+
+	if (!list_read(&list))
+		return false;
+	found = list_find(&list, ino);
+	if (found)
+		*row = *found;
+	list_free(&list);
+	return found;
+}
+
+TEST_F(lifetime, gone_once_closed)
+{
+	if (!exporter_there(variant->exporter))
+		SKIP(return, "no such exporter here");
+	EXPECT_TRUE(exact(1, 8 * PAGE));
+	close(self->fd);
+	EXPECT_FALSE(listed(self->ino, &self->row));
+	EXPECT_TRUE(exact(0, 0));
+}
+
+/* An O_PATH descriptor keeps the memory of a buffer whose file is closed */
+TEST_F(lifetime, closed_but_held)
+{
+	int held;
+
+	if (!exporter_there(variant->exporter))
+		SKIP(return, "no such exporter here");
+	ASSERT_TRUE(buffer_set_name(self->fd, "held"));
+	held = open_path_only(self->fd);
+	ASSERT_LE(0, held);
+
+	/* No reference to the file */
+	ASSERT_TRUE(listed(self->ino, &self->row));
+	EXPECT_EQ(1, self->row.refs);
+
+	close(self->fd);
+	ASSERT_TRUE(listed(self->ino, &self->row));
+	EXPECT_EQ(8 * PAGE, self->row.size);
+	EXPECT_EQ(0, self->row.refs);
+	EXPECT_EQ(-1, self->row.flags);
+	EXPECT_EQ(0, self->row.attached);
+	EXPECT_EQ(getpid(), self->row.pid);
+	EXPECT_STREQ(exporter_name(variant->exporter), self->row.exporter);
+	EXPECT_STREQ("held", self->row.name);
+	EXPECT_TRUE(exact(1, 8 * PAGE));
+
+	close(held);
+	EXPECT_FALSE(listed(self->ino, &self->row));
+	EXPECT_TRUE(exact(0, 0));
+}
+
+/* bufinfo shows open buffers only, as it always did */
+TEST_F(lifetime, bufinfo_of_open_ones)
+{
+	struct text text;
+	char *fields[7];
+	int held;
+
+	if (!exporter_there(variant->exporter))
+		SKIP(return, "no such exporter here");
+	if (access(BUFINFO, F_OK))
+		SKIP(return, "no bufinfo here");
+	ASSERT_TRUE(bufinfo_row(self->ino, fields, &text));
+	text_free(&text);
+	held = open_path_only(self->fd);
+	ASSERT_LE(0, held);
+	close(self->fd);
+	EXPECT_FALSE(bufinfo_row(self->ino, fields, &text));
+	EXPECT_TRUE(exact(1, 8 * PAGE));
+	close(held);
+}
+
+/* Many at once, among open ones */
+TEST_F(lifetime, many_closed_but_held)
+{
+	int fds[200], held[200];
+	int i;
+
+	if (!exporter_there(variant->exporter))
+		SKIP(return, "no such exporter here");
+	for (i = 0; i < 200; i++) {
+		fds[i] = buffer_new(variant->exporter, PAGE);
+		ASSERT_LE(0, fds[i]);
+		held[i] = open_path_only(fds[i]);
+		ASSERT_LE(0, held[i]);
+	}
+	for (i = 0; i < 200; i += 2)
+		close(fds[i]);
+	EXPECT_TRUE(exact(201, 208 * PAGE));
+	for (i = 0; i < 200; i++)
+		close(held[i]);
+	EXPECT_TRUE(exact(101, 108 * PAGE));
+	for (i = 1; i < 200; i += 2)
+		close(fds[i]);
+	EXPECT_TRUE(exact(1, 8 * PAGE));
+}
+
+/* A mapping is a reference to the file */
+TEST_F(lifetime, mapped_only)
+{
+	void *map;
+
+	if (!exporter_there(variant->exporter))
+		SKIP(return, "no such exporter here");
+	map = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd, 0);
+	ASSERT_NE(MAP_FAILED, map);
+	close(self->fd);
+	ASSERT_TRUE(listed(self->ino, &self->row));
+	EXPECT_EQ(1, self->row.refs);
+	EXPECT_TRUE(exact(1, 8 * PAGE));
+	munmap(map, PAGE);
+	EXPECT_TRUE(exact(0, 0));
+}
+
+TEST_F(lifetime, imported_only)
+{
+	unsigned int handle;
+	int drm;
+
+	if (!exporter_there(variant->exporter))
+		SKIP(return, "no such exporter here");
+	drm = drm_open("vkms");
+	if (drm < 0)
+		SKIP(return, "no vkms to import into");
+	ASSERT_EQ(0, drm_import(drm, self->fd, &handle));
+	close(self->fd);
+	ASSERT_TRUE(listed(self->ino, &self->row));
+	EXPECT_EQ(1, self->row.attached);
+	EXPECT_LT(0, self->row.refs);
+	EXPECT_TRUE(exact(1, 8 * PAGE));
+	close(drm);
+	EXPECT_TRUE(exact(0, 0));
+}
+
+/* In flight: no process has a descriptor */
+TEST_F(lifetime, in_flight)
+{
+	int sock[2], fd;
+
+	if (!exporter_there(variant->exporter))
+		SKIP(return, "no such exporter here");
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sock));
+	ASSERT_EQ(0, send_fd(sock[0], self->fd));
+	close(self->fd);
+	ASSERT_TRUE(listed(self->ino, &self->row));
+	EXPECT_EQ(1, self->row.refs);
+	EXPECT_EQ(getpid(), self->row.pid);
+	EXPECT_TRUE(exact(1, 8 * PAGE));
+
+	fd = receive_fd(sock[1]);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(self->ino, buffer_ino(fd));
+	EXPECT_TRUE(exact(1, 8 * PAGE));
+
+	/* Never received */
+	ASSERT_EQ(0, send_fd(sock[0], fd));
+	close(fd);
+	EXPECT_TRUE(exact(1, 8 * PAGE));
+	close(sock[0]);
+	close(sock[1]);
+	EXPECT_TRUE(exact(0, 0));
+}
+
+/* Killed in the middle of it, with buffers held in every way */
+TEST_F(lifetime, killed_exporter)
+{
+	unsigned long long bytes = 0;
+	struct counters c;
+	struct list list;
+	int sync[2], fd, i;
+	size_t own = 0;
+	char byte;
+	pid_t pid;
+
+	if (!exporter_there(variant->exporter))
+		SKIP(return, "no such exporter here");
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sync));
+	pid = fork();
+	if (!pid) {
+		for (i = 0; i < 100; i++) {
+			fd = buffer_new(variant->exporter, PAGE);
+			if (fd < 0)
+				_exit(1);
+			if (i % 3 == 0) {
+				open_path_only(fd);
+				close(fd);
+			} else if (i % 3 == 1) {
+				mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
+			}
+		}
+		send(sync[1], "", 1, 0);
+		while (1)
+			close(buffer_new(variant->exporter, PAGE));
+	}
+	ASSERT_EQ(1, recv(sync[0], &byte, 1, 0));
+	ASSERT_TRUE(list_read(&list));
+	for (i = 0; i < (int)list.nr; i++)
+		if (list.rows[i].pid == pid)
+			own++;
+	EXPECT_LE(100, own);
+	list_free(&list);
+
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+	ASSERT_TRUE(snapshot(&c, &list));
+	for (i = 0, own = 0; i < (int)list.nr; i++)
+		if (list.rows[i].pid == pid)
+			own++;
+	EXPECT_EQ(0, own);
+	EXPECT_EQ(1, list_own(&list, &bytes));
+	EXPECT_EQ(list.nr, c.nr_buffers);
+	EXPECT_EQ(list.bytes, c.bytes);
+	list_free(&list);
+}
+
+/* A reader between two reads keeps nothing alive */
+TEST_F(lifetime, paused_reader)
+{
+	static const size_t parts[] = { 1, 70, 500, 5000, 9000 };
+	static const char * const paths[] = { LIST_PROC, LIST_DEBUG };
+	int fds[300], held[300];
+	struct text text, rest;
+	struct list list;
+	size_t i, j, k;
+	int reader;
+
+	if (!exporter_there(variant->exporter))
+		SKIP(return, "no such exporter here");
+	for (i = 0; i < ARRAY_LEN(parts) * ARRAY_LEN(paths); i++) {
+		if (access(paths[i % 2], F_OK))
+			continue;
+		for (j = 0; j < 300; j++) {
+			fds[j] = buffer_new(variant->exporter, PAGE);
+			ASSERT_LE(0, fds[j]);
+			held[j] = j % 7 ? -1 : open_path_only(fds[j]);
+		}
+		reader = open(paths[i % 2], O_RDONLY);
+		ASSERT_LE(0, reader);
+		text.s = calloc(1, 1 << 20);
+		for (text.len = 0; text.len < parts[i / 2]; text.len += k) {
+			k = read(reader, text.s + text.len,
+				 parts[i / 2] - text.len);
+			ASSERT_LT(0, (ssize_t)k);
+		}
+
+		for (j = 0; j < 300; j++) {
+			close(fds[j]);
+			if (held[j] >= 0)
+				close(held[j]);
+		}
+		EXPECT_TRUE(exact(1, 8 * PAGE));
+
+		/* What it reads after that is a whole listing still */
+		ASSERT_TRUE(text_read(reader, 100, &rest));
+		memcpy(text.s + text.len, rest.s, rest.len + 1);
+		text.len += rest.len;
+		EXPECT_TRUE(list_parse(&text, &list));
+		list_free(&list);
+		text_free(&rest);
+		text_free(&text);
+		close(reader);
+	}
+}
+
+/* Over and over: nothing stays behind */
+TEST_F(lifetime, nothing_adds_up)
+{
+	int i, fd, held;
+
+	if (!exporter_there(variant->exporter))
+		SKIP(return, "no such exporter here");
+	for (i = 0; i < 1000; i++) {
+		fd = buffer_new(variant->exporter, PAGE);
+		ASSERT_LE(0, fd);
+		held = i % 5 ? -1 : open_path_only(fd);
+		close(fd);
+		if (held >= 0)
+			close(held);
+	}
+	EXPECT_TRUE(exact(1, 8 * PAGE));
+}
+
+/* No descriptor left: the buffer was made, and goes away again */
+TEST_F(lifetime, export_without_descriptor)
+{
+	struct rlimit limit, none;
+	unsigned int handle = 0;
+	int i, fd, drm = -1;
+
+	if (!exporter_there(variant->exporter))
+		SKIP(return, "no such exporter here");
+	if (variant->exporter == VGEM) {
+		drm = drm_open("vgem");
+		ASSERT_LE(0, drm);
+		ASSERT_EQ(0, drm_create(drm, PAGE, &handle));
+	}
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &limit));
+	none = limit;
+	/* udmabuf needs one for the memfd */
+	fd = dup(0);
+	ASSERT_LE(0, fd);
+	none.rlim_cur = fd + (variant->exporter == UDMABUF);
+	close(fd);
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &none));
+	for (i = 0; i < 50; i++) {
+		if (variant->exporter == VGEM)
+			fd = drm_export(drm, handle);
+		else
+			fd = buffer_new(variant->exporter, PAGE);
+		if (fd >= 0 || errno != EMFILE)
+			break;
+	}
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+	EXPECT_EQ(50, i);
+	/* Until then DRM may keep what it exported for the handle */
+	if (drm >= 0)
+		drm_close_handle(drm, handle);
+	EXPECT_TRUE(exact(1, 8 * PAGE));
+	close(drm);
+}
+
+TEST_F(lifetime, refused_exports)
+{
+	struct udmabuf_create create = { .size = PAGE };
+	int i, memfd, udmabuf, drm;
+
+	if (!exporter_there(variant->exporter))
+		SKIP(return, "no such exporter here");
+	switch (variant->exporter) {
+	case SYSTEM:
+		EXPECT_EQ(-1, buffer_new_flags(0, O_RDWR));
+		EXPECT_EQ(-1, buffer_new_flags(PAGE, ~0));
+		EXPECT_EQ(-1, buffer_new_flags((size_t)1 << 40, O_RDWR));
+		break;
+	case UDMABUF:
+		udmabuf = open("/dev/udmabuf", O_RDWR);
+		ASSERT_LE(0, udmabuf);
+		memfd = memfd_create("refused", MFD_ALLOW_SEALING);
+		ASSERT_LE(0, memfd);
+		ASSERT_EQ(0, ftruncate(memfd, PAGE));
+		create.memfd = memfd;
+		/* Not sealed, then not aligned, of no size, not a memfd */
+		EXPECT_EQ(-1, ioctl(udmabuf, UDMABUF_CREATE, &create));
+		ASSERT_EQ(0, fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK));
+		create.offset = 1;
+		EXPECT_EQ(-1, ioctl(udmabuf, UDMABUF_CREATE, &create));
+		create.offset = 0;
+		create.size = 0;
+		EXPECT_EQ(-1, ioctl(udmabuf, UDMABUF_CREATE, &create));
+		create.size = PAGE;
+		create.memfd = udmabuf;
+		EXPECT_EQ(-1, ioctl(udmabuf, UDMABUF_CREATE, &create));
+		close(memfd);
+		close(udmabuf);
+		break;
+	default:
+		drm = drm_open("vgem");
+		ASSERT_LE(0, drm);
+		for (i = 0; i < 3; i++)
+			EXPECT_EQ(-1, drm_export(drm, i));
+		close(drm);
+	}
+	EXPECT_TRUE(exact(1, 8 * PAGE));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,777 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The list: its format, its columns, its order and where a read begins. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "common.h"
+
+/* The tests trust the parser, so that must refuse what is malformed */
+TEST(parser_refuses)
+{
+	static const char head[] = LIST_HEAD_1 LIST_HEAD_2;
+	static const char * const good[] = {
+		"# end 0 0\n",
+		"1 4096 1 0 02 7 sh system - -\n# end 1 4096\n",
+		"1 1 1 0 0 7 - - - a\\040\\134\\377\n2 2 0 0 - 7 \\055 a b -a\n"
+		"# end 2 3\n",
+		"1 18446744073709551615 1 0 00 7 sh a - -\n"
+		"2 2 1 0 02 7 sh a - -\n# end 2 1\n",
+	};
+	static const char * const bad[] = {
+		"",
+		"# end 1 0\n",
+		"# end 0 1\n",
+		"# end 0 0",
+		"# end 0  0\n",
+		"# end 00 0\n",
+		"# end 0 0\n\n",
+		"# end 0 0\n# end 0 0\n",
+		"1 4096 1 0 02 7 sh system - -\n",
+		"1 4096 1 0 02 7 sh system -\n# end 1 4096\n",
+		"1 4096 1 0 02 7 sh system - - -\n# end 1 4096\n",
+		"1  4096 1 0 02 7 sh system - -\n# end 1 4096\n",
+		" 1 4096 1 0 02 7 sh system - -\n# end 1 4096\n",
+		"1 4096 1 0 02 7 sh system - -\040\n# end 1 4096\n",
+		"1 4096 1 0 02 7 sh system  -\n# end 1 4096\n",
+		"0 4096 1 0 02 7 sh system - -\n# end 1 4096\n",
+		"01 4096 1 0 02 7 sh system - -\n# end 1 4096\n",
+		"1 4096 -1 0 02 7 sh system - -\n# end 1 4096\n",
+		"1 4096 1 0 2 7 sh system - -\n# end 1 4096\n",
+		"1 4096 1 0 08 7 sh system - -\n# end 1 4096\n",
+		"1 4096 1 0 0x2 7 sh system - -\n# end 1 4096\n",
+		"1 4096 1 0 - 7 sh system - -\n# end 1 4096\n",
+		"1 4096 0 0 02 7 sh system - -\n# end 1 4096\n",
+		"1 4096 1 0 02 7 sh system - a\\\n# end 1 4096\n",
+		"1 4096 1 0 02 7 sh system - a\\40\n# end 1 4096\n",
+		"1 4096 1 0 02 7 sh system - a\\x20\n# end 1 4096\n",
+		"1 4096 1 0 02 7 sh system - a\\101\n# end 1 4096\n",
+		"1 4096 1 0 02 7 sh system - a\\055\n# end 1 4096\n",
+		"1 4096 1 0 02 7 sh system - a\\000\n# end 1 4096\n",
+		"1 4096 1 0 02 7 sh system - a\\777\n# end 1 4096\n",
+		"1 4096 1 0 02 7 sh system - a\tb\n# end 1 4096\n",
+		"1 4096 1 0 02 7 sh system - \303\244\n# end 1 4096\n",
+		"2 1 1 0 02 7 sh a - -\n1 1 1 0 02 7 sh a - -\n# end 2 2\n",
+		"1 1 1 0 02 7 sh a - -\n1 1 1 0 02 7 sh a - -\n# end 2 2\n",
+	};
+	struct text text;
+	struct list list;
+	char s[512];
+	size_t i;
+
+	text.s = s;
+	for (i = 0; i < ARRAY_LEN(good); i++) {
+		text.len = snprintf(s, sizeof(s), "%s%s", head, good[i]);
+		EXPECT_EQ(NULL, list_fault(&text, &list)) {
+			TH_LOG("refused: %s", good[i]);
+		}
+		list_free(&list);
+	}
+	for (i = 0; i < ARRAY_LEN(bad); i++) {
+		text.len = snprintf(s, sizeof(s), "%s%s", head, bad[i]);
+		EXPECT_NE(NULL, list_fault(&text, &list)) {
+			TH_LOG("taken: %s", bad[i]);
+		}
+		list_free(&list);
+	}
+	text.len = snprintf(s, sizeof(s), "# dmabufs 2\n%s# end 0 0\n",
+			    LIST_HEAD_2);
+	EXPECT_NE(NULL, list_fault(&text, &list));
+	text.len = snprintf(s, sizeof(s), "%s# end 0 0\n", LIST_HEAD_1);
+	EXPECT_NE(NULL, list_fault(&text, &list));
+}
+
+/* Header, rows, last line: also of a list that is not empty */
+TEST(format)
+{
+	struct list list;
+	int fds[NR_EXPORTERS];
+	int i;
+
+	ASSERT_TRUE(list_read(&list));
+	list_free(&list);
+	for (i = 0; i < NR_EXPORTERS; i++)
+		fds[i] = exporter_there(i) ? buffer_new(i, PAGE) : -1;
+	ASSERT_TRUE(list_read(&list));
+	EXPECT_LT(0, list.nr);
+	list_free(&list);
+	for (i = 0; i < NR_EXPORTERS; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
+/* Neither in hexadecimal, as %p gives them, nor in decimal */
+TEST(no_kernel_pointers)
+{
+	struct text text;
+	const char *s;
+	int fd;
+
+	fd = buffer_new(exporter_there(SYSTEM) ? SYSTEM : UDMABUF, PAGE);
+	ASSERT_LE(0, fd);
+	ASSERT_TRUE(text_read_path(LIST_PROC, &text));
+	EXPECT_EQ(NULL, strstr(text.s, "0x"));
+	EXPECT_EQ(NULL, strstr(text.s, "ffff"));
+	for (s = text.s; *s; s += strcspn(s, "\n "), s += !!*s)
+		EXPECT_GT(1ULL << 47, strtoull(s, NULL, 10));
+	text_free(&text);
+	close(fd);
+}
+
+FIXTURE(list)
+{
+	int fd;
+	struct row row;
+};
+
+FIXTURE_VARIANT(list)
+{
+	enum exporter exporter;
+};
+
+FIXTURE_VARIANT_ADD(list, system) { .exporter = SYSTEM };
+FIXTURE_VARIANT_ADD(list, udmabuf) { .exporter = UDMABUF };
+FIXTURE_VARIANT_ADD(list, vgem) { .exporter = VGEM };
+
+FIXTURE_SETUP(list)
+{
+	self->fd = -1;
+	if (exporter_there(variant->exporter)) {
+		self->fd = buffer_new(variant->exporter, 2 * PAGE);
+		ASSERT_LE(0, self->fd);
+	}
+}
+
+FIXTURE_TEARDOWN(list)
+{
+	close(self->fd);
+}
+
+TEST_F(list, columns)
+{
+	struct row *row = &self->row;
+	char comm[16];
+
+	if (!exporter_there(variant->exporter))
+		SKIP(return, "no such exporter here");
+	prctl(PR_GET_NAME, comm);
+	ASSERT_TRUE(row_of(self->fd, row));
+	EXPECT_EQ(buffer_ino(self->fd), row->ino);
+	EXPECT_EQ(2 * PAGE, row->size);
+	EXPECT_EQ(1, row->refs);
+	EXPECT_EQ(0, row->attached);
+	EXPECT_EQ(fcntl(self->fd, F_GETFL), row->flags);
+	EXPECT_EQ(getpid(), row->pid);
+	EXPECT_STREQ(comm, row->comm);
+	EXPECT_STREQ(exporter_name(variant->exporter), row->exporter);
+	EXPECT_STREQ(exporter_module(variant->exporter), row->module);
+	EXPECT_STREQ("", row->name);
+}
+
+/* The number joins the list with st_ino and with fdinfo */
+TEST_F(list, ino_joins)
+{
+	unsigned long long ino = 0;
+	struct text text;
+	char *line;
+
+	if (!exporter_there(variant->exporter))
+		SKIP(return, "no such exporter here");
+	ASSERT_TRUE(row_of(self->fd, &self->row));
+	ASSERT_TRUE(fdinfo_read(self->fd, &text));
+	line = strstr(text.s, "\nino:\t");
+	ASSERT_NE(NULL, line);
+	ino = strtoull(line + 6, NULL, 10);
+	EXPECT_EQ(ino, self->row.ino);
+	EXPECT_EQ(ino, buffer_ino(self->fd));
+	text_free(&text);
+}
+
+TEST_F(list, ino_ascends_and_is_never_reused)
+{
+	unsigned long long last = buffer_ino(self->fd);
+	enum exporter other;
+	int i, fd;
+
+	if (!exporter_there(variant->exporter))
+		SKIP(return, "no such exporter here");
+	for (i = 0; i < 300; i++) {
+		other = i % NR_EXPORTERS;
+		if (!exporter_there(other))
+			other = variant->exporter;
+		fd = buffer_new(other, PAGE);
+		ASSERT_LE(0, fd);
+		ASSERT_LT(last, buffer_ino(fd));
+		last = buffer_ino(fd);
+		close(fd);
+	}
+}
+
+/* Each descriptor, mapping and inherited descriptor is or has a reference */
+TEST_F(list, refs)
+{
+	int sync[2], copy;
+	char byte;
+	void *map;
+	pid_t pid;
+
+	if (!exporter_there(variant->exporter))
+		SKIP(return, "no such exporter here");
+	copy = dup(self->fd);
+	ASSERT_LE(0, copy);
+	ASSERT_TRUE(row_of(self->fd, &self->row));
+	EXPECT_EQ(2, self->row.refs);
+	close(copy);
+	ASSERT_TRUE(row_of(self->fd, &self->row));
+	EXPECT_EQ(1, self->row.refs);
+
+	map = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd, 0);
+	ASSERT_NE(MAP_FAILED, map);
+	ASSERT_TRUE(row_of(self->fd, &self->row));
+	EXPECT_EQ(2, self->row.refs);
+	munmap(map, PAGE);
+	ASSERT_TRUE(row_of(self->fd, &self->row));
+	EXPECT_EQ(1, self->row.refs);
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sync));
+	pid = fork();
+	if (!pid) {
+		close(sync[0]);
+		_exit(read(sync[1], &byte, 1));
+	}
+	close(sync[1]);
+	ASSERT_TRUE(row_of(self->fd, &self->row));
+	EXPECT_EQ(2, self->row.refs);
+	close(sync[0]);
+	waitpid(pid, NULL, 0);
+	ASSERT_TRUE(row_of(self->fd, &self->row));
+	EXPECT_EQ(1, self->row.refs);
+}
+
+/* As fcntl() gives them, which may change */
+TEST_F(list, flags_follow_the_file)
+{
+	int flags;
+
+	if (!exporter_there(variant->exporter))
+		SKIP(return, "no such exporter here");
+	flags = fcntl(self->fd, F_GETFL);
+	ASSERT_EQ(0, fcntl(self->fd, F_SETFL, flags | O_NONBLOCK));
+	flags = fcntl(self->fd, F_GETFL);
+	EXPECT_TRUE(flags & O_NONBLOCK);
+	ASSERT_TRUE(row_of(self->fd, &self->row));
+	EXPECT_EQ(flags, self->row.flags);
+}
+
+TEST(flags_of_access_modes)
+{
+	static const int modes[] = { O_RDONLY, O_WRONLY, O_RDWR };
+	struct row row;
+	size_t i;
+	int fd;
+
+	if (!exporter_there(SYSTEM))
+		SKIP(return, "no such exporter here");
+	for (i = 0; i < ARRAY_LEN(modes); i++) {
+		fd = buffer_new_flags(PAGE, modes[i] | O_CLOEXEC);
+		ASSERT_LE(0, fd);
+		ASSERT_TRUE(row_of(fd, &row));
+		EXPECT_EQ(fcntl(fd, F_GETFL), row.flags);
+		EXPECT_EQ(modes[i], row.flags & O_ACCMODE);
+		close(fd);
+	}
+}
+
+/* A second importer, even of the same device, is a second attachment */
+TEST_F(list, attached)
+{
+	unsigned int handle[2];
+	int drm[2];
+
+	if (!exporter_there(variant->exporter))
+		SKIP(return, "no such exporter here");
+	drm[0] = drm_open("vkms");
+	if (drm[0] < 0)
+		SKIP(return, "no vkms to import into");
+	drm[1] = drm_open("vkms");
+	ASSERT_LE(0, drm[1]);
+
+	ASSERT_EQ(0, drm_import(drm[0], self->fd, &handle[0]));
+	ASSERT_TRUE(row_of(self->fd, &self->row));
+	EXPECT_EQ(1, self->row.attached);
+	EXPECT_LT(1, self->row.refs);
+	ASSERT_EQ(0, drm_import(drm[1], self->fd, &handle[1]));
+	ASSERT_TRUE(row_of(self->fd, &self->row));
+	EXPECT_EQ(2, self->row.attached);
+
+	drm_close_handle(drm[0], handle[0]);
+	ASSERT_TRUE(row_of(self->fd, &self->row));
+	EXPECT_EQ(1, self->row.attached);
+	close(drm[1]);
+	ASSERT_TRUE(row_of(self->fd, &self->row));
+	EXPECT_EQ(0, self->row.attached);
+	EXPECT_EQ(1, self->row.refs);
+	close(drm[0]);
+}
+
+struct thread {
+	enum exporter exporter;
+	int fd;
+};
+
+static void *exporting_thread(void *arg)
+{
+	struct thread *thread = arg;
+
+	prctl(PR_SET_NAME, "worker");
+	thread->fd = buffer_new(thread->exporter, PAGE);
+	prctl(PR_SET_NAME, "other");
+	return NULL;
+}
+
+/* The group's id and the thread's name, as they were at that moment */
+TEST_F(list, exporting_thread)
+{
+	struct thread thread = { .exporter = variant->exporter };
+	pthread_t id;
+
+	if (!exporter_there(variant->exporter))
+		SKIP(return, "no such exporter here");
+	prctl(PR_SET_NAME, "leader");
+	ASSERT_EQ(0, pthread_create(&id, NULL, exporting_thread, &thread));
+	pthread_join(id, NULL);
+	ASSERT_LE(0, thread.fd);
+	prctl(PR_SET_NAME, "later");
+	ASSERT_TRUE(row_of(thread.fd, &self->row));
+	EXPECT_EQ(getpid(), self->row.pid);
+	EXPECT_STREQ("worker", self->row.comm);
+	close(thread.fd);
+}
+
+/* Who allocated it, not who uses it: also when the former is gone */
+TEST_F(list, exporting_child)
+{
+	int sock[2], fd, status;
+	pid_t pid;
+
+	if (!exporter_there(variant->exporter))
+		SKIP(return, "no such exporter here");
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sock));
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_NAME, "child");
+		fd = buffer_new(variant->exporter, PAGE);
+		_exit(fd < 0 || send_fd(sock[1], fd));
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_EQ(0, status);
+	fd = receive_fd(sock[0]);
+	ASSERT_LE(0, fd);
+	ASSERT_TRUE(row_of(fd, &self->row));
+	EXPECT_EQ(pid, self->row.pid);
+	EXPECT_STREQ("child", self->row.comm);
+	EXPECT_EQ(1, self->row.refs);
+	close(fd);
+}
+
+/* pid 1 of its own namespace has another in the initial one */
+TEST_F(list, pid_namespace)
+{
+	int sock[2], fd, status;
+	pid_t pid;
+
+	if (!exporter_there(variant->exporter))
+		SKIP(return, "no such exporter here");
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sock));
+	if (unshare(CLONE_NEWPID))
+		SKIP(return, "no pid namespaces here");
+	pid = fork();
+	if (!pid) {
+		fd = buffer_new(variant->exporter, PAGE);
+		_exit(getpid() != 1 || fd < 0 || send_fd(sock[1], fd));
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_EQ(0, status);
+	fd = receive_fd(sock[0]);
+	ASSERT_LE(0, fd);
+	ASSERT_TRUE(row_of(fd, &self->row));
+	EXPECT_EQ(pid, self->row.pid);
+	close(fd);
+}
+
+#define SPREAD	300
+
+/* As many buffers as fill several pages of text */
+static bool spread(int *fds)
+{
+	int i;
+
+	for (i = 0; i < SPREAD; i++) {
+		enum exporter exporter = i % NR_EXPORTERS;
+
+		if (!exporter_there(exporter))
+			exporter = exporter_there(SYSTEM) ? SYSTEM : UDMABUF;
+		fds[i] = buffer_new(exporter, PAGE);
+		if (fds[i] < 0 ||
+		    !buffer_set_name(fds[i], "over several pages"))
+			return false;
+	}
+	return true;
+}
+
+static void spread_close(const int *fds)
+{
+	int i;
+
+	for (i = 0; i < SPREAD; i++)
+		close(fds[i]);
+}
+
+struct reading {
+	const char *path;
+	size_t chunk;
+	off_t offset;
+};
+
+static bool read_chunks(void *arg, struct text *text)
+{
+	struct reading *reading = arg;
+	int fd = open(reading->path, O_RDONLY);
+	bool ok;
+
+	if (fd < 0)
+		return false;
+	ok = text_read(fd, reading->chunk, text);
+	close(fd);
+	return ok;
+}
+
+TEST(read_sizes_read_the_same)
+{
+	static const size_t chunks[] = { 1, 7, 64, 4095, 4096, 65536 };
+	struct reading reading = { .path = LIST_PROC };
+	struct text text, list;
+	int fds[SPREAD];
+	size_t i;
+
+	ASSERT_TRUE(spread(fds));
+	for (i = 0; i < ARRAY_LEN(chunks); i++) {
+		reading.chunk = chunks[i];
+		ASSERT_TRUE(snapshot_text(read_chunks, &reading, &text, &list));
+		EXPECT_EQ(0, strcmp(list.s, text.s));
+		text_free(&text);
+		text_free(&list);
+	}
+	spread_close(fds);
+}
+
+TEST(debugfs_says_the_same)
+{
+	struct reading reading = { .path = LIST_DEBUG, .chunk = 4096 };
+	struct text text, list;
+	int fds[SPREAD];
+
+	if (!mount_debugfs())
+		SKIP(return, "no debugfs here");
+	ASSERT_TRUE(spread(fds));
+	ASSERT_TRUE(snapshot_text(read_chunks, &reading, &text, &list));
+	EXPECT_EQ(0, strcmp(list.s, text.s));
+	text_free(&text);
+	text_free(&list);
+	spread_close(fds);
+}
+
+/* After the last line there is nothing, however often one asks */
+TEST(end_is_the_end)
+{
+	struct text text;
+	char byte;
+	int fd;
+
+	fd = open(LIST_PROC, O_RDONLY);
+	ASSERT_LE(0, fd);
+	ASSERT_TRUE(text_read(fd, 4096, &text));
+	EXPECT_EQ(0, read(fd, &byte, 1));
+	EXPECT_EQ(0, read(fd, &byte, 1));
+	text_free(&text);
+	close(fd);
+}
+
+/* A listing begins with its first read, not when the file is opened */
+TEST_F(list, begins_with_the_first_read)
+{
+	struct text text;
+	struct list list;
+	int early, late, reader;
+
+	if (!exporter_there(variant->exporter))
+		SKIP(return, "no such exporter here");
+	reader = open(LIST_PROC, O_RDONLY);
+	ASSERT_LE(0, reader);
+	early = buffer_new(variant->exporter, PAGE);
+	ASSERT_LE(0, early);
+
+	text.s = calloc(1, 1 << 20);
+	ASSERT_EQ(1, read(reader, text.s, 1));
+	late = buffer_new(variant->exporter, PAGE);
+	ASSERT_LE(0, late);
+	text.len = 1;
+	while (1) {
+		ssize_t got = read(reader, text.s + text.len, 64);
+
+		ASSERT_LE(0, got);
+		if (!got)
+			break;
+		text.len += got;
+	}
+	ASSERT_TRUE(list_parse(&text, &list));
+	EXPECT_NE(NULL, list_find(&list, buffer_ino(self->fd)));
+	EXPECT_NE(NULL, list_find(&list, buffer_ino(early)));
+	EXPECT_EQ(NULL, list_find(&list, buffer_ino(late)));
+	list_free(&list);
+	text_free(&text);
+
+	/* The next one has it */
+	ASSERT_EQ(0, lseek(reader, 0, SEEK_SET));
+	ASSERT_TRUE(text_read(reader, 64, &text));
+	ASSERT_TRUE(list_parse(&text, &list));
+	EXPECT_NE(NULL, list_find(&list, buffer_ino(late)));
+	list_free(&list);
+	text_free(&text);
+	close(reader);
+	close(early);
+	close(late);
+}
+
+TEST_F(list, seek_to_0_begins_anew)
+{
+	char some[300];
+	struct text text;
+	struct list list;
+	int fd, reader;
+
+	if (!exporter_there(variant->exporter))
+		SKIP(return, "no such exporter here");
+	reader = open(LIST_PROC, O_RDONLY);
+	ASSERT_LE(0, reader);
+	ASSERT_LT(0, read(reader, some, sizeof(some)));
+	fd = buffer_new(variant->exporter, PAGE);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, lseek(reader, 0, SEEK_SET));
+	ASSERT_TRUE(text_read(reader, 7, &text));
+	ASSERT_TRUE(list_parse(&text, &list));
+	EXPECT_NE(NULL, list_find(&list, buffer_ino(fd)));
+	EXPECT_NE(NULL, list_find(&list, buffer_ino(self->fd)));
+	list_free(&list);
+	text_free(&text);
+	close(reader);
+	close(fd);
+}
+
+/* One read at an offset */
+static bool read_at(void *arg, struct text *text)
+{
+	struct reading *reading = arg;
+	int fd = open(reading->path, O_RDONLY);
+	ssize_t got = -1;
+
+	text->s = calloc(1, reading->chunk + 1);
+	if (fd >= 0 && text->s)
+		got = pread(fd, text->s, reading->chunk, reading->offset);
+	text->len = got;
+	close(fd);
+	return got >= 0;
+}
+
+/* One seek to an offset, then reads up to the end */
+static bool seek_and_read(void *arg, struct text *text)
+{
+	struct reading *reading = arg;
+	int fd = open(reading->path, O_RDONLY);
+	char byte;
+	bool ok;
+
+	if (fd < 0)
+		return false;
+	ok = read(fd, &byte, 1) == 1 &&
+	     lseek(fd, reading->offset, SEEK_SET) == reading->offset &&
+	     text_read(fd, reading->chunk, text);
+	close(fd);
+	return ok;
+}
+
+TEST(other_offsets)
+{
+	static const char * const paths[] = { LIST_PROC, LIST_DEBUG };
+	struct text text, list;
+	int fds[SPREAD];
+	size_t i, len;
+	off_t offset;
+
+	ASSERT_TRUE(spread(fds));
+	for (i = 0; i < ARRAY_LEN(paths); i++) {
+		struct reading reading = { .path = paths[i], .chunk = 100 };
+
+		if (access(paths[i], F_OK))
+			continue;
+		for (offset = 0; offset < 20000; offset += 1237) {
+			reading.offset = offset;
+			ASSERT_TRUE(snapshot_text(read_at, &reading, &text,
+						  &list));
+			ASSERT_LT((size_t)offset, list.len);
+			len = list.len - offset;
+			if (len > reading.chunk)
+				len = reading.chunk;
+			EXPECT_LT(0, text.len);
+			EXPECT_GE(len, text.len);
+			EXPECT_EQ(0, memcmp(list.s + offset, text.s,
+					    text.len));
+			text_free(&text);
+			text_free(&list);
+
+			ASSERT_TRUE(snapshot_text(seek_and_read, &reading,
+						  &text, &list));
+			EXPECT_STREQ(list.s + offset, text.s);
+			text_free(&text);
+			text_free(&list);
+		}
+	}
+	spread_close(fds);
+}
+
+TEST(offsets_beyond_the_end)
+{
+	char byte;
+	int fd;
+
+	fd = open(LIST_PROC, O_RDONLY);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, pread(fd, &byte, 1, 1LL << 40));
+	EXPECT_EQ(-1, lseek(fd, -1, SEEK_SET));
+	EXPECT_EQ(EINVAL, errno);
+	/* ... and none of that harms what follows */
+	ASSERT_EQ(0, lseek(fd, 0, SEEK_SET));
+	EXPECT_EQ(1, read(fd, &byte, 1));
+	EXPECT_EQ('#', byte);
+	close(fd);
+}
+
+/* Two readers of their own, in turns and at different paces */
+static bool read_in_turns(void *arg, struct text *text)
+{
+	size_t chunks[2] = { 13, 500 };
+	struct text texts[2] = { { 0 } };
+	struct reading *reading = arg;
+	bool more = true, ok = true;
+	ssize_t got;
+	int fds[2];
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		fds[i] = open(reading->path, O_RDONLY);
+		texts[i].s = calloc(1, 1 << 20);
+		ok &= fds[i] >= 0 && texts[i].s;
+	}
+	while (ok && more) {
+		more = false;
+		for (i = 0; i < 2; i++) {
+			got = read(fds[i], texts[i].s + texts[i].len,
+				   chunks[i]);
+			ok &= got >= 0;
+			if (got > 0) {
+				texts[i].len += got;
+				more = true;
+			}
+		}
+	}
+	ok = ok && !strcmp(texts[0].s, texts[1].s);
+	for (i = 0; i < 2; i++)
+		close(fds[i]);
+	free(texts[0].s);
+	*text = texts[1];
+	return ok;
+}
+
+TEST(two_readers)
+{
+	struct reading reading = { .path = LIST_PROC };
+	struct text text, list;
+	int fds[SPREAD];
+
+	ASSERT_TRUE(spread(fds));
+	ASSERT_TRUE(snapshot_text(read_in_turns, &reading, &text, &list));
+	EXPECT_EQ(0, strcmp(list.s, text.s));
+	text_free(&text);
+	text_free(&list);
+	spread_close(fds);
+}
+
+/*
+ * Parent and child share the open file and so the listing: what they read in
+ * turns, put together, is one.
+ */
+static bool read_shared(void *arg, struct text *text)
+{
+	struct reading *reading = arg;
+	int fd, sock[2];
+	ssize_t got, len;
+	pid_t pid;
+	char buf[64];
+
+	text->len = 0;
+	text->s = calloc(1, 1 << 20);
+	fd = open(reading->path, O_RDONLY);
+	if (!text->s || fd < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sock))
+		return false;
+	pid = fork();
+	if (!pid) {
+		close(sock[0]);
+		while (recv(sock[1], buf, 1, 0) == 1) {
+			got = read(fd, buf, 17);
+			send(sock[1], buf, got > 0 ? got : 0, 0);
+		}
+		_exit(0);
+	}
+	close(sock[1]);
+	do {
+		got = read(fd, text->s + text->len, 33);
+		if (got > 0)
+			text->len += got;
+		send(sock[0], "", 1, 0);
+		len = recv(sock[0], buf, sizeof(buf), 0);
+		if (len > 0) {
+			memcpy(text->s + text->len, buf, len);
+			text->len += len;
+		}
+	} while (got > 0);
+	close(sock[0]);
+	close(fd);
+	waitpid(pid, NULL, 0);
+	return got == 0;
+}
+
+TEST(two_readers_of_one_open_file)
+{
+	struct reading reading = { .path = LIST_PROC };
+	struct text text, list;
+	int fds[SPREAD];
+
+	ASSERT_TRUE(spread(fds));
+	ASSERT_TRUE(snapshot_text(read_shared, &reading, &text, &list));
+	EXPECT_EQ(0, strcmp(list.s, text.s));
+	text_free(&text);
+	text_free(&list);
+	spread_close(fds);
+}
+
+TEST_HARNESS_MAIN
