@@ -15,7 +15,7 @@
 #define CHURNERS	3
 #define RING		24
 #define KEEPERS		150
-#define SECONDS		4
+#define SECONDS		3
 
 static bool stopped;
 static unsigned long nr_exports;
@@ -403,7 +403,7 @@ TEST(parked_readers)
 		ASSERT_LE(0, fds[i]);
 		texts[i].s = calloc(1, 1 << 16);
 		texts[i].len = 0;
-		for (len = i * 60 + 1; texts[i].len < len;
+		for (len = i * 40 + 1; texts[i].len < len;
 		     texts[i].len += got) {
 			got = read(fds[i], texts[i].s + texts[i].len,
 				   len - texts[i].len);
