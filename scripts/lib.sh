@@ -50,12 +50,13 @@ need() {
 	[ -z "$missing" ] || die "missing tools; install them with: apt-get install$missing"
 }
 
-# at_exit COMMAND: runs when the script ends, however it ends
+# at_exit COMMAND: runs when the script ends, however it ends; the last first,
+# so that children are gone before their folders
 AT_EXIT=()
 run_at_exit() {
-	local c
+	local i
 	trap '' INT TERM HUP
-	for c in "${AT_EXIT[@]}"; do eval "$c" || :; done
+	for ((i = ${#AT_EXIT[@]} - 1; i >= 0; i--)); do eval "${AT_EXIT[i]}" || :; done
 }
 at_exit() {
 	AT_EXIT+=("$1")
@@ -74,7 +75,16 @@ spawn() {
 	"$@" > "$log" 2>&1 < /dev/null &
 	CHILD=$!
 	set +m
-	at_exit "kill -TERM -- -$CHILD 2> /dev/null"
+	at_exit "end_group $CHILD"
+}
+end_group() {
+	local i
+	kill -TERM -- "-$1" 2> /dev/null || return 0
+	for i in {1..50}; do
+		sleep 0.1
+		kill -0 -- "-$1" 2> /dev/null || return 0
+	done
+	kill -KILL -- "-$1" 2> /dev/null
 }
 
 # logged LOG WHAT COMMAND...: runs COMMAND with its output in LOG, tells every
@@ -122,9 +132,15 @@ quiet_git() {
 # kernel_git TREE ARGS...: the same in the kernel tree of TREE (7.3, 7.3-newest)
 kernel_git() { quiet_git -C "$BUILD/$1/patched/linux" "${@:2}"; }
 
-# scratch: makes an empty directory $SCRATCH that goes when the script ends
+# scratch: makes an empty directory $SCRATCH that goes when the script ends,
+# and clears away what killed runs have left
 scratch() {
-	mkdir -p "$BUILD/tmp"
-	SCRATCH=$(mktemp -d "$BUILD/tmp/$SELF.XXXXXX")
+	local old
+	for old in "$BUILD"/tmp/*; do
+		[ ! -d "$old" ] || [ -d "/proc/${old##*.}" ] || rm -rf "$old"
+	done
+	SCRATCH=$BUILD/tmp/$SELF.$$
+	rm -rf "$SCRATCH"
+	mkdir -p "$SCRATCH"
 	at_exit "rm -rf '$SCRATCH'"
 }

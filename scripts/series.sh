@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
 # Sourced by patches, tree and drift: makes the series of a base, as the branch
 # "series" of its kernel tree, from edits/ and the sources.  Works on a scratch
 # copy of the touched files and never on the work tree.
@@ -56,11 +57,15 @@ new_files() {
 	[ ! -f "$2/files" ] || part "$1" "$2/files" | sed -e 's/#.*//' -e 's/[ \t]*$//' -e '/^$/d'
 }
 
-# diffs BASE STEP: the diffs of STEP, in the order of their use
+# diffs BASE STEP: the diffs of STEP, in the order of their use: all.diff, those
+# that some bases share (6.1+6.12.diff), and the base's own
 diffs() {
-	local f
-	for f in "$2/all.diff" "$2/$1.diff"; do
-		[ ! -s "$f" ] || echo "$f"
+	local f name
+	for f in "$2/all.diff" "$2"/*+*.diff "$2/$1.diff"; do
+		name=$(basename "$f" .diff)
+		case +$name+ in
+		+all+ | *+"$1"+*) [ ! -s "$f" ] || echo "$f" ;;
+		esac
 	done
 }
 
@@ -100,11 +105,16 @@ stage() {
 # source_text: what TREE was made from
 source_text() { sed -n 1p "$BUILD/$TREE/source"; }
 
-# apply DIFF NAME [OPTION...]: to the scratch copy; what does not fit is told
-# hunk by hunk.  The fuzz that was needed is noted in $SCRATCH/fuzz.
+# is_recorded BASE: whether TREE is the package version that "bases" records
+is_recorded() {
+	[ "$(sed -n 3p "$BUILD/$TREE/source")" = "package $(base_field "$1" 3)" ]
+}
+
+# apply DIFF NAME ONTO [OPTION...]: to the scratch copy, which is ONTO; what
+# does not fit is told hunk by hunk.  The fuzz that was needed is noted in $SCRATCH/fuzz.
 apply() {
-	local diff=$1 name=$2 out=$SCRATCH/patch.out
-	shift 2
+	local diff=$1 name=$2 onto=$3 out=$SCRATCH/patch.out
+	shift 3
 	rm -f "$SCRATCH/rejects"
 	if patch -p1 -f -d "$SCRATCH/work" --no-backup-if-mismatch \
 		-r "$SCRATCH/rejects" "$@" < "$diff" > "$out" 2>&1; then
@@ -112,12 +122,12 @@ apply() {
 			/ with fuzz / { print n ": " f ": " $0 }' "$out" >> "$SCRATCH/fuzz"
 		return
 	fi
-	say "$name does not apply to $(source_text):"
+	say "$name does not apply to $onto:"
 	awk '/^patching file / { f = $3 }
-		/^Hunk #[0-9]+ FAILED/ { print "  " f ": hunk " $2 " (line " $5 ")" }
+		/^Hunk #[0-9]+ FAILED/ { print "  " f ": hunk " $2 " (at line " $5 + 0 ")" }
 		/^can.t find file|^The next patch|^\|\+\+\+ |malformed/ { print "  " $0 }' "$out" >&2
 	[ ! -s "$SCRATCH/rejects" ] || head -n 60 "$SCRATCH/rejects" >&2
-	die "mend $name, or take another kernel source"
+	die "$name must be made to fit $onto"
 }
 
 # first_state BASE FILE STEP...: a new file as the patch that adds it has it:
@@ -137,7 +147,8 @@ first_state() {
 			awk -v f="$file" '/^diff --git / { on = $0 == "diff --git a/" f " b/" f }
 				on' "$diff" > "$SCRATCH/part.diff"
 			[ ! -s "$SCRATCH/part.diff" ] ||
-				apply "$SCRATCH/part.diff" "${diff#"$TOP"/} (taken back from ${from#"$TOP"/})" -R -F2
+				apply "$SCRATCH/part.diff" "${diff#"$TOP"/}, taken back," \
+					"${from#"$TOP"/}" -R -F2
 		done
 	done
 }
@@ -181,11 +192,11 @@ record() {
 
 # series BASE TREE: brings the branch "series" of TREE up to date
 series() {
-	local base=$1 step all paths file parent key
+	local base=$1 step all paths file parent key onto
 	TREE=$2
 	lock "source-$TREE"
 	[ -n "${SCRATCH-}" ] || scratch
-	cd "$TOP"
+	cd "$TOP" || return
 	key=$({
 		kernel_git "$TREE" rev-parse pristine
 		inputs=(bases scripts/series.sh scripts/lib.sh edits drivers selftests
@@ -205,6 +216,7 @@ series() {
 	# shellcheck disable=SC2086
 	stage pristine $paths
 	: > "$SCRATCH/fuzz"
+	onto=$(source_text)
 	parent=$(kernel_git "$TREE" rev-parse pristine)
 	while [ $# -gt 0 ]; do
 		step=$1
@@ -212,8 +224,11 @@ series() {
 		for file in $(new_files "$base" "$step"); do
 			first_state "$base" "$file" "$@"
 		done
-		[ ! -s "$step/all.diff" ] || apply "$step/all.diff" "${step#"$TOP"/}/all.diff" -F2
-		[ ! -s "$step/$base.diff" ] || apply "$step/$base.diff" "${step#"$TOP"/}/$base.diff" -F0
+		for diff in $(diffs "$base" "$step"); do
+			fuzz=-F2
+			[ "$diff" != "$step/$base.diff" ] || fuzz=-F0
+			apply "$diff" "${diff#"$TOP"/}" "$onto" "$fuzz"
+		done
 		[ ! -e "$step/maintainers" ] || add_maintainers
 		part "$base" "$step/message" | quiet_git stripspace > "$SCRATCH/message"
 		[ -s "$SCRATCH/message" ] || die "${step#"$TOP"/}/message is empty for $base"
