@@ -225,7 +225,7 @@ series() {
 			first_state "$base" "$file" "$@"
 		done
 		for diff in $(diffs "$base" "$step"); do
-			fuzz=-F2
+			fuzz=-F1
 			[ "$diff" != "$step/$base.diff" ] || fuzz=-F0
 			apply "$diff" "${diff#"$TOP"/}" "$onto" "$fuzz"
 		done
