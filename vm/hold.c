@@ -6,8 +6,6 @@
  *   hold [-c COMM] [-n NAME] [-i] EXPORTER SIZE [COUNT]
  *	makes COUNT buffers, says so, and holds them until it is killed; on
  *	SIGUSR1 it closes them, but keeps an O_PATH descriptor of each
- *   hold -x [-i] EXPORTER SIZE COUNT
- *	makes and releases COUNT buffers, one after the other
  *
  * EXPORTER: heap (the system heap), udmabuf (over a memfd) or vgem (a DRM
  * device, by PRIME).  -i imports each buffer into vkms, a second DRM device.
@@ -169,24 +167,21 @@ static void demote(struct buffer *b)
 
 static void usage(void)
 {
-	errx(2, "arguments: [-x] [-c COMM] [-n NAME] [-i] heap|udmabuf|vgem SIZE [COUNT]");
+	errx(2, "arguments: [-c COMM] [-n NAME] [-i] heap|udmabuf|vgem SIZE [COUNT]");
 }
 
 int main(int argc, char **argv)
 {
 	void (*make)(struct buffer *b, size_t size) = NULL;
-	bool do_import = false, churn = false;
+	bool do_import = false;
 	const char *name = NULL;
 	struct buffer *b;
 	int opt, i, n = 1;
 	sigset_t set;
 	size_t size;
 
-	while ((opt = getopt(argc, argv, "xc:n:i")) != -1) {
+	while ((opt = getopt(argc, argv, "c:n:i")) != -1) {
 		switch (opt) {
-		case 'x':
-			churn = true;
-			break;
 		case 'c':
 			prctl(PR_SET_NAME, optarg);
 			break;
@@ -228,11 +223,7 @@ int main(int argc, char **argv)
 			err(1, "DMA_BUF_SET_NAME");
 		if (do_import)
 			import(&b[i]);
-		if (churn)
-			release(&b[i]);
 	}
-	if (churn)
-		return 0;
 	printf("%d made\n", n);
 	fflush(stdout);
 	sigwait(&set, &opt);
