@@ -51,18 +51,19 @@ static struct {
 static void dma_buf_index_count(struct dma_buf *dmabuf)
 {
 	struct dma_buf_totals *totals = &dma_buf_index.totals;
+	size_t size = dmabuf->size;
 
 	list_add_tail(&dmabuf->node.all, &dma_buf_index.all);
 	totals->nr_buffers++;
-	totals->bytes += dmabuf->size;
-	totals->bytes_exported += dmabuf->size;
+	totals->bytes += size;
+	totals->bytes_exported += size;
 	if (totals->peak_bytes < totals->bytes)
 		totals->peak_bytes = totals->bytes;
 }
 
 static void dma_buf_index_uncount(struct dma_buf *dmabuf)
 {
-	list_del(&dmabuf->node.all);
+	__list_del_entry(&dmabuf->node.all);
 	dma_buf_index.totals.nr_buffers--;
 	dma_buf_index.totals.bytes -= dmabuf->size;
 }
@@ -263,7 +264,7 @@ void dma_buf_index_close(struct dma_buf *dmabuf)
 void dma_buf_index_del(struct dma_buf *dmabuf)
 {
 	spin_lock(&dma_buf_index.lock);
-	list_del(&dmabuf->node.open);
+	__list_del_entry(&dmabuf->node.open);
 	dma_buf_index_uncount(dmabuf);
 	spin_unlock(&dma_buf_index.lock);
 }

@@ -93,54 +93,68 @@ static void dma_buf_list_stop(struct seq_file *m, void *v)
 }
 
 /*
- * A row is printed right into the buffer of @m, each field with the separator
- * that follows it: through seq_printf() and the like it takes twice as long.
+ * A row goes straight into the buffer of the seq_file, from @p on. Who runs
+ * into @end returns it, and so do all after him: the row does not fit. Through
+ * seq_printf() and the like it takes twice as long.
  */
-static void dma_buf_list_num(struct seq_file *m, u64 num)
+static char *dma_buf_list_num(char *p, char *end, u64 num)
 {
-	char *buf;
-	size_t size = seq_get_buf(m, &buf);
-	int len = num_to_str(buf, size, num, 0);
+	int len = num_to_str(p, end - p, num, 0);
 
-	if (len && len < size) {
-		buf[len] = ' ';
-		seq_commit(m, len + 1);
-	} else {
-		seq_commit(m, -1);
+	if (!len)
+		return end;
+	p += len;
+	if (p < end)
+		*p++ = ' ';
+	return p;
+}
+
+static char *dma_buf_list_escape(char *p, char *end, const char *s,
+				 const char *also)
+{
+	int len = string_escape_mem(s, strlen(s), p, end - p,
+				    ESCAPE_OCTAL | ESCAPE_NAP | ESCAPE_APPEND,
+				    also);
+
+	return len < end - p ? p + len : end;
+}
+
+static char *dma_buf_list_text(char *p, char *end, const char *s, char sep)
+{
+	if (s[0] == '-' && !s[1]) {
+		p = dma_buf_list_escape(p, end, s, "-");
+		s = "";
 	}
+
+	/* Next to all texts need no escaping, which is slow */
+	for (; p < end; s++) {
+		char c = *s;
+
+		if (c <= ' ' || c >= 0x7f || c == '\\')
+			break;
+		*p++ = c;
+	}
+	if (*s)
+		p = dma_buf_list_escape(p, end, s, " \\");
+	if (p < end)
+		*p++ = sep;
+	return p;
 }
 
 /*
  * Whatever is in @s, it makes one field: an empty one is "-", and what is not
  * printable, a space or a backslash is escaped, as is a "-" that is not ours.
  */
-static void dma_buf_list_text(struct seq_file *m, const char *s, char sep)
+static inline char *dma_buf_list_field(char *p, char *end, const char *s,
+				       char sep)
 {
-	char *buf;
-	size_t size = seq_get_buf(m, &buf), len;
-
-	if (!s || !*s) {
-		s = "-";
-	} else if (s[0] == '-' && !s[1]) {
-		seq_puts(m, "\\055");
-		seq_putc(m, sep);
-		return;
-	}
-
-	for (len = 0; len < size; len++) {
-		if (s[len] <= ' ' || s[len] >= 0x7f || s[len] == '\\')
-			break;
-		buf[len] = s[len];
-	}
-	if (len < size && !s[len]) {
-		buf[len] = sep;
-		seq_commit(m, len + 1);
-		return;
-	}
-
-	/* Slow, even if there is nothing to escape */
-	seq_escape_str(m, s, ESCAPE_OCTAL | ESCAPE_NAP | ESCAPE_APPEND, " \\");
-	seq_putc(m, sep);
+	if (s && *s)
+		return dma_buf_list_text(p, end, s, sep);
+	if (end - p < 2)
+		return end;
+	*p++ = '-';
+	*p++ = sep;
+	return p;
 }
 
 /* Next to all files have the same flags: print them when they change */
@@ -160,6 +174,8 @@ static int dma_buf_list_show(struct seq_file *m, void *v)
 {
 	struct dma_buf_list *list = m->private;
 	struct dma_buf_row *row = &list->row;
+	char *buf, *end, *p;
+	size_t size;
 
 	if (v == SEQ_START_TOKEN) {
 		seq_puts(m, DMA_BUF_LIST_HEADER);
@@ -172,16 +188,19 @@ static int dma_buf_list_show(struct seq_file *m, void *v)
 		return 0;
 	}
 
-	dma_buf_list_num(m, row->ino);
-	dma_buf_list_num(m, row->size);
-	dma_buf_list_num(m, row->refs);
-	dma_buf_list_num(m, row->attached);
-	dma_buf_list_text(m, dma_buf_list_flags(list), ' ');
-	dma_buf_list_num(m, row->pid);
-	dma_buf_list_text(m, row->comm, ' ');
-	dma_buf_list_text(m, row->exporter, ' ');
-	dma_buf_list_text(m, row->module, ' ');
-	dma_buf_list_text(m, row->name, '\n');
+	size = seq_get_buf(m, &buf);
+	end = buf + size;
+	p = dma_buf_list_num(buf, end, row->ino);
+	p = dma_buf_list_num(p, end, row->size);
+	p = dma_buf_list_num(p, end, row->refs);
+	p = dma_buf_list_num(p, end, row->attached);
+	p = dma_buf_list_field(p, end, dma_buf_list_flags(list), ' ');
+	p = dma_buf_list_num(p, end, row->pid);
+	p = dma_buf_list_field(p, end, row->comm, ' ');
+	p = dma_buf_list_field(p, end, row->exporter, ' ');
+	p = dma_buf_list_field(p, end, row->module, ' ');
+	p = dma_buf_list_field(p, end, row->name, '\n');
+	seq_commit(m, p < end ? p - buf : -1);
 
 	return 0;
 }
