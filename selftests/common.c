@@ -51,10 +51,10 @@ static void __attribute__((constructor)) need_statistics(void)
 }
 
 /* One descriptor for each device, for the whole life of the process */
+static int fds[NR_EXPORTERS] = { -1, -1, -1 };
+
 static int device(enum exporter exporter)
 {
-	static int fds[NR_EXPORTERS] = { -1, -1, -1 };
-
 	if (fds[exporter] < 0) {
 		switch (exporter) {
 		case SYSTEM:
@@ -70,6 +70,21 @@ static int device(enum exporter exporter)
 		}
 	}
 	return fds[exporter];
+}
+
+/*
+ * For a child that may die half way: with the file of a DRM device, its parent
+ * would keep what the child has a handle of.
+ */
+void devices_reopen(void)
+{
+	int i;
+
+	for (i = 0; i < NR_EXPORTERS; i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+		fds[i] = -1;
+	}
 }
 
 bool exporter_there(enum exporter exporter)

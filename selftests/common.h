@@ -31,6 +31,7 @@ enum exporter { SYSTEM, UDMABUF, VGEM, NR_EXPORTERS };
  * Asked at the head of each test with a variant per exporter, and not in a
  * fixture's setup: up to 6.1 the harness runs the test all the same.
  */
+void devices_reopen(void);
 bool exporter_there(enum exporter exporter);
 const char *exporter_name(enum exporter exporter);
 const char *exporter_module(enum exporter exporter);

@@ -234,6 +234,7 @@ TEST_F(lifetime, killed_exporter)
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sync));
 	pid = fork();
 	if (!pid) {
+		devices_reopen();
 		for (i = 0; i < 100; i++) {
 			fd = buffer_new(variant->exporter, PAGE);
 			if (fd < 0)
