@@ -273,23 +273,30 @@ TEST_F(list, flags_follow_the_file)
 	EXPECT_EQ(flags, self->row.flags);
 }
 
+/* Of several that differ, in one listing, each has its own */
 TEST(flags_of_access_modes)
 {
 	static const int modes[] = { O_RDONLY, O_WRONLY, O_RDWR };
-	struct row row;
+	int fds[ARRAY_LEN(modes)];
+	const struct row *row;
+	struct list list;
 	size_t i;
-	int fd;
 
 	if (!exporter_there(SYSTEM))
 		SKIP(return, "no such exporter here");
 	for (i = 0; i < ARRAY_LEN(modes); i++) {
-		fd = buffer_new_flags(PAGE, modes[i] | O_CLOEXEC);
-		ASSERT_LE(0, fd);
-		ASSERT_TRUE(row_of(fd, &row));
-		EXPECT_EQ(fcntl(fd, F_GETFL), row.flags);
-		EXPECT_EQ(modes[i], row.flags & O_ACCMODE);
-		close(fd);
+		fds[i] = buffer_new_flags(PAGE, modes[i] | O_CLOEXEC);
+		ASSERT_LE(0, fds[i]);
 	}
+	ASSERT_TRUE(list_read(&list));
+	for (i = 0; i < ARRAY_LEN(modes); i++) {
+		row = list_find(&list, buffer_ino(fds[i]));
+		ASSERT_NE(NULL, row);
+		EXPECT_EQ(fcntl(fds[i], F_GETFL), row->flags);
+		EXPECT_EQ(modes[i], row->flags & O_ACCMODE);
+		close(fds[i]);
+	}
+	list_free(&list);
 }
 
 /* A second importer, even of the same device, is a second attachment */
