@@ -43,7 +43,7 @@ cocci:
 	@cocci/check
 
 mutate:
-	@scripts/mutate $(BASE)
+	@scripts/mutate $(NAME)
 
 full: check
 	@scripts/full $(BASE)
