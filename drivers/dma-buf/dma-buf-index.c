@@ -25,7 +25,10 @@
  * than %DMA_BUF_INDEX_BATCH entries; a walk that has to go further leaves a
  * cursor, an entry without a number, drops the lock and resumes there. So what
  * an exporter may have to wait for does not depend on how many buffers there
- * are, nor on who walks them.
+ * are, nor on who walks them. Only the lock of a buffer's name nests in it.
+ *
+ * What is taken out of a list here is about to be freed: it is not poisoned,
+ * since that would be half of the work.
  */
 
 /* Entries that are looked at in one hold of the lock */
@@ -96,18 +99,22 @@ void dma_buf_index_reset_peak(void)
 }
 
 /**
- * dma_buf_index_init_cursor - make a cursor that is nowhere yet
- * @cursor: of the caller
+ * dma_buf_index_add_cursor - put a cursor before the first buffer
+ * @cursor: of the caller, who must call dma_buf_index_del_cursor() in the end
+ *
+ * Context: Takes the index lock; does not sleep.
  */
-void dma_buf_index_init_cursor(struct dma_buf_index_node *cursor)
+void dma_buf_index_add_cursor(struct dma_buf_index_node *cursor)
 {
-	INIT_LIST_HEAD(&cursor->all);
 	cursor->ino = 0;
+	spin_lock(&dma_buf_index.lock);
+	list_add(&cursor->all, &dma_buf_index.all);
+	spin_unlock(&dma_buf_index.lock);
 }
 
 /**
  * dma_buf_index_del_cursor - take a cursor out of the index
- * @cursor: of the caller
+ * @cursor: of the caller, in the index
  *
  * Context: Takes the index lock; does not sleep.
  */
@@ -119,8 +126,8 @@ void dma_buf_index_del_cursor(struct dma_buf_index_node *cursor)
 }
 
 /**
- * dma_buf_index_rewind - put a cursor before the first buffer
- * @cursor: of the caller
+ * dma_buf_index_rewind - put a cursor before the first buffer again
+ * @cursor: of the caller, in the index
  *
  * Context: Takes the index lock; does not sleep.
  *
@@ -164,7 +171,8 @@ static void dma_buf_index_copy(struct dma_buf *dmabuf, struct dma_buf_row *row)
 
 /**
  * dma_buf_index_find - find a buffer by its number and copy what the list says
- * @cursor: of the caller, not behind any buffer with the number @ino or more
+ * @cursor: of the caller, in the index, not behind any buffer with the number
+ *	@ino or more
  * @ino: the lowest number that will do
  * @last: the highest number that will do
  * @row: where to put the row of the buffer with the lowest such number

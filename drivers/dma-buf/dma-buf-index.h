@@ -60,10 +60,10 @@ void dma_buf_index_del(struct dma_buf *dmabuf);
 
 void dma_buf_index_get_totals(struct dma_buf_totals *totals);
 void dma_buf_index_reset_peak(void);
-void dma_buf_index_init_cursor(struct dma_buf_index_node *cursor);
+void dma_buf_index_add_cursor(struct dma_buf_index_node *cursor);
 void dma_buf_index_del_cursor(struct dma_buf_index_node *cursor);
 u64 dma_buf_index_rewind(struct dma_buf_index_node *cursor);
 bool dma_buf_index_find(struct dma_buf_index_node *cursor, u64 ino, u64 last,
-			struct dma_buf_row *row);
+			struct dma_buf_row *row) __acquires(RCU);
 
 #endif /* _DMA_BUF_INDEX_H */

@@ -65,6 +65,7 @@ static void *dma_buf_list_start(struct seq_file *m, loff_t *pos)
 }
 
 static void *dma_buf_list_next(struct seq_file *m, void *v, loff_t *pos)
+	__must_hold(RCU)
 {
 	struct dma_buf_list *list = m->private;
 
@@ -233,7 +234,7 @@ int dma_buf_list_open(struct inode *inode, struct file *file)
 	if (!list)
 		return -ENOMEM;
 
-	dma_buf_index_init_cursor(&list->cursor);
+	dma_buf_index_add_cursor(&list->cursor);
 	return 0;
 }
 

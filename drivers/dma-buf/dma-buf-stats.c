@@ -45,6 +45,7 @@ static ssize_t peak_bytes_store(struct kobject *kobj,
 	dma_buf_index_reset_peak();
 	return count;
 }
+
 static struct kobj_attribute peak_bytes_attr = __ATTR_RW(peak_bytes);
 
 static struct attribute *dma_buf_stats_attrs[] = {

@@ -188,7 +188,7 @@ static bool stats_find_buf(struct stats_buf *buf, struct dma_buf_row *row)
 	struct dma_buf_index_node cursor;
 	bool found;
 
-	dma_buf_index_init_cursor(&cursor);
+	dma_buf_index_add_cursor(&cursor);
 	dma_buf_index_rewind(&cursor);
 	found = stats_find(&cursor, buf->ino, buf->ino, row);
 	dma_buf_index_del_cursor(&cursor);
@@ -208,7 +208,7 @@ static void stats_expect(struct kunit *test, u64 nr, u64 bytes)
 	KUNIT_EXPECT_EQ(test, totals.nr_buffers, ctx->base.nr_buffers + nr);
 	KUNIT_EXPECT_EQ(test, totals.bytes, ctx->base.bytes + bytes);
 
-	dma_buf_index_init_cursor(&cursor);
+	dma_buf_index_add_cursor(&cursor);
 	last = dma_buf_index_rewind(&cursor);
 	while (stats_find(&cursor, ino, last, &row)) {
 		listed++;
@@ -483,7 +483,7 @@ static void stats_test_threads(struct kunit *test)
 		}
 	}
 
-	dma_buf_index_init_cursor(&cursor);
+	dma_buf_index_add_cursor(&cursor);
 	last = dma_buf_index_rewind(&cursor);
 	ino = ctx->base.nr_exported + 1;
 	while (stats_find(&cursor, ino, last, &row)) {
@@ -536,7 +536,7 @@ static void stats_list_work(struct work_struct *work)
 	unsigned int i, next;
 	u64 ino, last;
 
-	dma_buf_index_init_cursor(&cursor);
+	dma_buf_index_add_cursor(&cursor);
 	for (i = 0; i < 50; i++) {
 		last = dma_buf_index_rewind(&cursor);
 		next = 0;
@@ -919,7 +919,7 @@ static void stats_test_cursor(struct kunit *test)
 
 	for (i = 0; i < nr; i++)
 		stats_export_size(test, i);
-	dma_buf_index_init_cursor(&cursor);
+	dma_buf_index_add_cursor(&cursor);
 	last = dma_buf_index_rewind(&cursor);
 	KUNIT_EXPECT_EQ(test, last, ctx->bufs[nr - 1].ino);
 	for (ino = ctx->bufs[0].ino; stats_find(&cursor, ino, last, &row);
@@ -968,7 +968,7 @@ static void stats_test_resume(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(bufs); i++)
 		bufs[i] = stats_export_size(test, i);
-	dma_buf_index_init_cursor(&cursor);
+	dma_buf_index_add_cursor(&cursor);
 	last = dma_buf_index_rewind(&cursor);
 	KUNIT_EXPECT_TRUE(test, stats_find(&cursor, bufs[1]->ino, last, &row));
 	KUNIT_EXPECT_EQ(test, row.ino, bufs[1]->ino);
@@ -1011,14 +1011,14 @@ static void stats_test_cursors(struct kunit *test)
 
 	/* Half of them at the beginning, and half before the second buffer */
 	for (i = 0; i < nr; i++) {
-		dma_buf_index_init_cursor(&others[i]);
+		dma_buf_index_add_cursor(&others[i]);
 		last = dma_buf_index_rewind(&others[i]);
 		if (i % 2)
 			stats_find(&others[i], bufs[1]->ino, last, &row);
 	}
 	stats_expect(test, 3, 3);
 
-	dma_buf_index_init_cursor(&cursor);
+	dma_buf_index_add_cursor(&cursor);
 	last = dma_buf_index_rewind(&cursor);
 	for (ino = bufs[0]->ino; stats_find(&cursor, ino, last, &row);
 	     ino = row.ino + 1) {
