@@ -198,7 +198,7 @@ static const char *listing(const char *path, size_t chunk,
 	return fault;
 }
 
-TEST_F_TIMEOUT(churn, exactly_once, 60)
+TEST_F_TIMEOUT(churn, exactly_once, 180)
 {
 	const char *fault = NULL;
 	double begin = now();
@@ -256,7 +256,7 @@ FIXTURE_TEARDOWN(readers)
 	EXPECT_TRUE(exact(0, 0));
 }
 
-TEST_F_TIMEOUT(readers, exactly_once_for_each_of_several, 60)
+TEST_F_TIMEOUT(readers, exactly_once_for_each_of_several, 180)
 {
 	static const size_t chunks[] = { 11, 300, 4096, 65536 };
 	struct reader readers[ARRAY_LEN(chunks)];
@@ -299,7 +299,7 @@ static void *pread_again(void *arg)
 	return NULL;
 }
 
-TEST_F_TIMEOUT(readers, several_of_one_open_file, 60)
+TEST_F_TIMEOUT(readers, several_of_one_open_file, 180)
 {
 	struct reader readers[3];
 	pthread_t threads[3];
@@ -328,7 +328,7 @@ TEST_F_TIMEOUT(readers, several_of_one_open_file, 60)
 }
 
 /* What must hold at any moment, in the order in which it is read */
-TEST_F_TIMEOUT(readers, counters_at_any_moment, 60)
+TEST_F_TIMEOUT(readers, counters_at_any_moment, 180)
 {
 	unsigned long long nr, bytes, peak, exported, exported_bytes;
 	unsigned long long last = 0, last_bytes = 0;
@@ -354,7 +354,7 @@ TEST_F_TIMEOUT(readers, counters_at_any_moment, 60)
 }
 
 /* bufinfo still shows each open buffer, and once */
-TEST_F_TIMEOUT(readers, bufinfo, 60)
+TEST_F_TIMEOUT(readers, bufinfo, 180)
 {
 	double begin = now();
 	struct text text;

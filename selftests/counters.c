@@ -34,7 +34,7 @@ FIXTURE_TEARDOWN(counters)
 {
 }
 
-TEST_F(counters, exact_over_thousands)
+TEST_F_TIMEOUT(counters, exact_over_thousands, 180)
 {
 	unsigned long long bytes = 0, ever = 0;
 	size_t i, size, nr = 0;

@@ -128,7 +128,7 @@ TEST_F(lifetime, bufinfo_of_open_ones)
 }
 
 /* Many at once, among open ones */
-TEST_F(lifetime, many_closed_but_held)
+TEST_F_TIMEOUT(lifetime, many_closed_but_held, 180)
 {
 	int fds[200], held[200];
 	int i;
@@ -219,7 +219,7 @@ TEST_F(lifetime, in_flight)
 }
 
 /* Killed in the middle of it, with buffers held in every way */
-TEST_F(lifetime, killed_exporter)
+TEST_F_TIMEOUT(lifetime, killed_exporter, 180)
 {
 	unsigned long long bytes = 0;
 	struct counters c;
@@ -272,7 +272,7 @@ TEST_F(lifetime, killed_exporter)
 }
 
 /* A reader between two reads keeps nothing alive */
-TEST_F(lifetime, paused_reader)
+TEST_F_TIMEOUT(lifetime, paused_reader, 180)
 {
 	static const size_t parts[] = { 1, 70, 500, 5000, 9000 };
 	static const char * const paths[] = { LIST_PROC, LIST_DEBUG };
@@ -321,7 +321,7 @@ TEST_F(lifetime, paused_reader)
 }
 
 /* Over and over: nothing stays behind */
-TEST_F(lifetime, nothing_adds_up)
+TEST_F_TIMEOUT(lifetime, nothing_adds_up, 180)
 {
 	int i, fd, held;
 
