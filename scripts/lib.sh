@@ -8,6 +8,10 @@ TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BUILD=$TOP/build
 SELF=${0##*/}
 
+# No script ends without a word, wherever it ends
+set -E
+trap 'say "stopped by: ${BASH_COMMAND%%$'"'\\n'"'*} (${BASH_SOURCE[0]##*/}, line $LINENO)"' ERR
+
 say() { printf '%s: %s\n' "$SELF" "$*" >&2; }
 die() { printf '%s: error: %s\n' "$SELF" "$*" >&2; exit 1; }
 

@@ -199,9 +199,9 @@ series() {
 	cd "$TOP" || return
 	key=$({
 		kernel_git "$TREE" rev-parse pristine
-		inputs=(bases scripts/series.sh scripts/lib.sh edits drivers selftests
-			cocci Documentation)
-		[ ! -f MAINTAINERS ] || inputs+=(MAINTAINERS)
+		inputs=(bases MAINTAINERS scripts/series.sh scripts/lib.sh edits drivers
+			selftests Documentation)
+		[ ! -d cocci ] || inputs+=(cocci)
 		find "${inputs[@]}" -type f -printf '%p %m\n' | LC_ALL=C sort
 		find "${inputs[@]}" -type f -print0 | LC_ALL=C sort -z | xargs -0 cat
 	} | sha256sum)
