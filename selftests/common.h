@@ -105,6 +105,7 @@ bool bufinfo_row(unsigned long long ino, char *fields[7], struct text *text);
 /* Everything else */
 bool mount_debugfs(void);
 bool mount_tracefs(void);
+bool trace_put(const char *file, const char *text);
 void raise_fd_limit(void);
 int open_path_only(int fd);
 int send_fd(int sock, int fd);

@@ -9,7 +9,6 @@
  */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -46,21 +45,6 @@ static const char * const needed[] = {
 	CONTROL, "kobject_add", "kobject_init_and_add", "kobject_del",
 	"kernfs_add_one", "kernfs_remove", "device_add",
 };
-
-static bool put(const char *file, const char *text)
-{
-	char path[128];
-	int fd;
-	bool ok;
-
-	snprintf(path, sizeof(path), TRACE_DIR "%s", file);
-	fd = open(path, O_WRONLY | O_APPEND);
-	if (fd < 0)
-		return false;
-	ok = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-	close(fd);
-	return ok;
-}
 
 static bool needs(const char *function)
 {
@@ -101,11 +85,11 @@ static void probes_remove(void)
 	char text[128];
 	size_t i;
 
-	put("events/nokobject/enable", "0");
+	trace_put("events/nokobject/enable", "0");
 	for (i = 0; i < ARRAY_LEN(functions); i++) {
 		snprintf(text, sizeof(text), "-:nokobject/nk_%s",
 			 functions[i]);
-		put("kprobe_events", text);
+		trace_put("kprobe_events", text);
 	}
 }
 
@@ -136,10 +120,10 @@ FIXTURE_SETUP(nokobject)
 	for (i = 0; i < ARRAY_LEN(functions); i++) {
 		snprintf(text, sizeof(text), "p:nokobject/nk_%s %s",
 			 functions[i], functions[i]);
-		if (!put("kprobe_events", text) && needs(functions[i]))
+		if (!trace_put("kprobe_events", text) && needs(functions[i]))
 			self->missing = functions[i];
 	}
-	put("events/nokobject/enable", "1");
+	trace_put("events/nokobject/enable", "1");
 }
 
 FIXTURE_TEARDOWN(nokobject)
