@@ -100,8 +100,13 @@ static void dma_buf_list_stop(struct seq_file *m, void *v)
  */
 static char *dma_buf_list_num(char *p, char *end, u64 num)
 {
-	int len = num_to_str(p, end - p, num, 0);
+	int len = 1;
 
+	/* As seq_put_decimal_ull() does: most of them have one digit */
+	if (num <= 9 && p < end)
+		*p = '0' + num;
+	else
+		len = num_to_str(p, end - p, num, 0);
 	if (!len)
 		return end;
 	p += len;
