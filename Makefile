@@ -45,10 +45,13 @@ cocci:
 mutate:
 	@scripts/mutate $(NAME)
 
-full: check
-	@scripts/full $(BASE)
+bench:
+	@scripts/bench
+
+full:
+	@scripts/full
 
 clean:
 	@scripts/clean
 
-.PHONY: help run shell check quick kernel tree patches drift cocci mutate full clean
+.PHONY: help run shell check quick kernel tree patches drift cocci mutate bench full clean

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What dma-bufs cost, measured in the guest: "bench PART [N]" prints lines of
+ * What dma-bufs cost, measured in the guest: "bench PART N [EXPORTER]" prints
+ * lines of
  *
  *	PART WHAT N VALUE...
  *
  * export N	export and close with N other buffers there: p50, mean, p1, p99
  * total N	a counter with N buffers there: open to close, and one pread()
  * list N	each list of N buffers: ns and bytes a row, reads
- * memory N	bytes of slab that each of N buffers and its exporter's part take,
- *		before and after all that there is to read has been read
+ * memory N E	bytes of slab that each of N buffers of exporter E takes, with all
+ *		that belongs to it, before and after all that there is to read
+ *		has been read; only in a machine that has made no others yet
  * readers N	export and close with N other buffers there, while another
  *		process does what WHAT says: p50, p99.9, maximum
- * two		export and close, pairs a second, by one process and by two
+ * two 0 E	export and close, pairs a second, by one process and by two
  *
  * All times are nanoseconds of CLOCK_MONOTONIC. On a machine whose clock is the
  * number of instructions (vm --icount) they are instructions.
@@ -111,7 +113,7 @@ static long long pair(unsigned int exporter)
 	return now() - begin;
 }
 
-static void bench_export(int n)
+static void bench_export(int n, unsigned int unused)
 {
 	static long long t[PAIRS];
 	unsigned int e;
@@ -131,7 +133,7 @@ static void bench_export(int n)
 	}
 }
 
-static void bench_total(int n)
+static void bench_total(int n, unsigned int unused)
 {
 	long long begin, whole = 0, once = 0;
 	char buf[64];
@@ -212,7 +214,7 @@ static long long read_list(const char *what, size_t *bytes, int *reads)
 
 static const char * const lists[] = { "dmabufs", "bufinfo", "directories" };
 
-static void bench_list(int n)
+static void bench_list(int n, unsigned int unused)
 {
 	size_t bytes = 0, i;
 	int reads = 0, run;
@@ -255,31 +257,21 @@ static long long slab(void)
 	return kib * 1024;
 }
 
-static void bench_memory(int n)
+static void bench_memory(int n, unsigned int e)
 {
 	long long before, made, read;
-	unsigned int e;
 	size_t i, bytes;
 	int k, reads;
-	int *fds = calloc(n, sizeof(*fds));
 
-	if (!fds)
-		die("memory");
-	for (e = 0; e < ARRAY_LEN(exporters); e++) {
-		before = slab();
-		for (k = 0; k < n; k++)
-			fds[k] = export(e);
-		made = slab();
-		for (i = 0; i < ARRAY_LEN(lists); i++)
-			read_list(lists[i], &bytes, &reads);
-		read = slab();
-		printf("memory %s %d %.1f %.1f\n", exporters[e], n,
-		       (double)(made - before) / n, (double)(read - before) / n);
-		for (k = 0; k < n; k++)
-			close(fds[k]);
-		/* Let what is freed late be freed */
-		usleep(500000);
-	}
+	before = slab();
+	for (k = 0; k < n; k++)
+		export(e);
+	made = slab();
+	for (i = 0; i < ARRAY_LEN(lists); i++)
+		read_list(lists[i], &bytes, &reads);
+	read = slab();
+	printf("memory %s %d %.1f %.1f\n", exporters[e], n,
+	       (double)(made - before) / n, (double)(read - before) / n);
 }
 
 /* What a reader does without pause; false if it cannot */
@@ -318,7 +310,7 @@ static void spread(const char *what, int n, long long *t, size_t nr)
 	       t[nr * 999 / 1000], t[nr - 1]);
 }
 
-static void bench_readers(int n)
+static void bench_readers(int n, unsigned int unused)
 {
 	static const char * const readers[] = {
 		"dmabufs", "seek", "bufinfo", "directories"
@@ -353,7 +345,7 @@ static void bench_readers(int n)
 	}
 }
 
-static void bench_two(int n)
+static void bench_two(int n, unsigned int e)
 {
 	long long end, done[2];
 	int i, k, pipes[2];
@@ -369,7 +361,7 @@ static void bench_two(int n)
 			if (fork())
 				continue;
 			for (pairs = 0; now() < end; pairs++)
-				pair(n);
+				pair(e);
 			if (write(pipes[1], &pairs, sizeof(pairs)) < 0)
 				die("pipe");
 			_exit(0);
@@ -382,7 +374,7 @@ static void bench_two(int n)
 		}
 		close(pipes[0]);
 		close(pipes[1]);
-		printf("two %s %d %lld\n", exporters[n], processes,
+		printf("two %s %d %lld\n", exporters[e], processes,
 		       done[0] + (processes == 2 ? done[1] : 0));
 	}
 }
@@ -391,13 +383,14 @@ int main(int argc, char **argv)
 {
 	static const struct {
 		const char *name;
-		void (*run)(int n);
+		void (*run)(int n, unsigned int exporter);
 	} parts[] = {
 		{ "export", bench_export }, { "total", bench_total },
 		{ "list", bench_list }, { "memory", bench_memory },
 		{ "readers", bench_readers }, { "two", bench_two },
 	};
 	int n = argc > 2 ? atoi(argv[2]) : 0;
+	unsigned int e = 0;
 	struct rlimit limit = { 1 << 20, 1 << 20 };
 	size_t i;
 
@@ -406,12 +399,17 @@ int main(int argc, char **argv)
 		die("RLIMIT_NOFILE");
 	mount_debugfs();
 	prepare();
-	for (i = 0; argc > 1 && i < ARRAY_LEN(parts); i++) {
+	while (argc > 3 && e < ARRAY_LEN(exporters) &&
+	       strcmp(argv[3], exporters[e]))
+		e++;
+	for (i = 0; argc > 1 && e < ARRAY_LEN(exporters) &&
+	     i < ARRAY_LEN(parts); i++) {
 		if (strcmp(argv[1], parts[i].name))
 			continue;
-		parts[i].run(n);
+		parts[i].run(n, e);
 		return 0;
 	}
-	fprintf(stderr, "usage: bench export|total|list|memory|readers|two [N]\n");
+	fprintf(stderr,
+		"usage: bench export|total|list|memory|readers|two N [EXPORTER]\n");
 	return 2;
 }
