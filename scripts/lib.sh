@@ -8,9 +8,12 @@ TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BUILD=$TOP/build
 SELF=${0##*/}
 
-# No script ends without a word, wherever it ends
+# No script ends without a word, wherever it ends; those called have had theirs
 set -E
-trap 'say "stopped by: ${BASH_COMMAND%%$'"'\\n'"'*} (${BASH_SOURCE[0]##*/}, line $LINENO)"' ERR
+trap 'case $BASH_COMMAND in
+	\"\$TOP/scripts/*) ;;
+	*) say "stopped by: ${BASH_COMMAND%%$'"'\\n'"'*} (${BASH_SOURCE[0]##*/}, line $LINENO)" ;;
+	esac' ERR
 
 say() { printf '%s: %s\n' "$SELF" "$*" >&2; }
 die() { printf '%s: error: %s\n' "$SELF" "$*" >&2; exit 1; }

@@ -106,6 +106,28 @@ TEST_F(lifetime, closed_but_held)
 	EXPECT_TRUE(exact(0, 0));
 }
 
+/* What was the file of a buffer may be another's by now */
+TEST_F(lifetime, file_is_another_s)
+{
+	int files[64], held, i;
+
+	if (!exporter_there(variant->exporter))
+		SKIP(return, "no such exporter here");
+	held = open_path_only(self->fd);
+	ASSERT_LE(0, held);
+	close(self->fd);
+	for (i = 0; i < 64; i++) {
+		files[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		ASSERT_LE(0, files[i]);
+	}
+	ASSERT_TRUE(listed(self->ino, &self->row));
+	EXPECT_EQ(0, self->row.refs);
+	EXPECT_EQ(-1, self->row.flags);
+	for (i = 0; i < 64; i++)
+		close(files[i]);
+	close(held);
+}
+
 /* bufinfo shows open buffers only, as it always did */
 TEST_F(lifetime, bufinfo_of_open_ones)
 {
