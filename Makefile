@@ -39,6 +39,9 @@ patches:
 drift:
 	@scripts/drift $(BASE)
 
+model:
+	@scripts/model
+
 cocci:
 	@cocci/check
 
@@ -54,4 +57,4 @@ full:
 clean:
 	@scripts/clean
 
-.PHONY: help run shell check quick kernel tree patches drift cocci mutate bench full clean
+.PHONY: help run shell check quick kernel tree patches drift model cocci mutate bench full clean
