@@ -45,6 +45,9 @@ model:
 cocci:
 	@cocci/check
 
+torture:
+	@scripts/torture $(PART)
+
 mutate:
 	@scripts/mutate $(NAME)
 
@@ -57,4 +60,5 @@ full:
 clean:
 	@scripts/clean
 
-.PHONY: help run shell check quick kernel tree patches drift model cocci mutate bench full clean
+.PHONY: help run shell check quick kernel tree patches drift model \
+	cocci torture mutate bench full clean
