@@ -30,6 +30,7 @@
 #define WORKERS		8
 #define READERS		3
 #define SLOTS		16
+#define BURST		16
 #define KEEPERS		50
 #define SLOW		120	/* seconds */
 
@@ -157,11 +158,16 @@ static void slot_free(struct worker *worker, struct slot *slot)
 
 static void slot_fill(struct worker *worker, struct slot *slot)
 {
+	int i;
+
 	*slot = (struct slot) {
 		.size = (rand_r(&worker->seed) % 4 + 1) * PAGE,
 		.held = -1,
 		.sock = { -1, -1 },
 	};
+	/* Most live for a moment only */
+	for (i = 0; i < BURST; i++)
+		close(export(&worker->seed, slot->size));
 	slot->fd = export(&worker->seed, slot->size);
 	if (slot->fd < 0) {
 		fail("export failed");
