@@ -166,7 +166,7 @@ static void slot_fill(struct worker *worker, struct slot *slot)
 		.sock = { -1, -1 },
 	};
 	/* Most live for a moment only */
-	for (i = 0; i < BURST; i++)
+	for (i = rand_r(&worker->seed) % 4 ? BURST : 0; i < BURST; i++)
 		close(export(&worker->seed, slot->size));
 	slot->fd = export(&worker->seed, slot->size);
 	if (slot->fd < 0) {
