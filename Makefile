@@ -39,8 +39,14 @@ patches:
 drift:
 	@scripts/drift $(BASE)
 
+model:
+	@scripts/model
+
 cocci:
 	@cocci/check
+
+torture:
+	@scripts/torture $(PART)
 
 mutate:
 	@scripts/mutate $(NAME)
@@ -54,4 +60,5 @@ full:
 clean:
 	@scripts/clean
 
-.PHONY: help run shell check quick kernel tree patches drift cocci mutate bench full clean
+.PHONY: help run shell check quick kernel tree patches drift model \
+	cocci torture mutate bench full clean

@@ -693,6 +693,24 @@ bool bufinfo_row(unsigned long long ino, char *fields[7], struct text *text)
 	return false;
 }
 
+static unsigned int number_of(const char *variable, unsigned int usual)
+{
+	const char *value = getenv(variable);
+
+	return value ? strtoul(value, NULL, 10) : usual;
+}
+
+unsigned int inputs(unsigned int usual)
+{
+	return number_of("DMABUF_STATS_INPUTS", usual);
+}
+
+/* The same input each time, unless other is asked for */
+unsigned int seed(void)
+{
+	return number_of("DMABUF_STATS_SEED", 1);
+}
+
 bool mount_debugfs(void)
 {
 	if (access(DEBUG_DIR "dma_buf", F_OK))

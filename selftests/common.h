@@ -102,6 +102,10 @@ bool snapshot_text(bool (*read)(void *arg, struct text *text), void *arg,
 bool fdinfo_read(int fd, struct text *text);
 bool bufinfo_row(unsigned long long ino, char *fields[7], struct text *text);
 
+/* For tests with random input */
+unsigned int inputs(unsigned int usual);
+unsigned int seed(void);
+
 /* Everything else */
 bool mount_debugfs(void);
 bool mount_tracefs(void);

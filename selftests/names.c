@@ -169,6 +169,47 @@ TEST_F(names, all_bytes)
 	}
 }
 
+/* Any bytes of any length, also of one that is refused; half of them nasty */
+static void random_bytes(unsigned int *seed, char *bytes, size_t len)
+{
+	static const char nasty[] = "\\\n\t -#0\177\033";
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		bytes[i] = rand_r(seed) % 2 ? rand_r(seed) :
+			   nasty[rand_r(seed) % sizeof(nasty)];
+	bytes[len] = '\0';
+}
+
+TEST_F_TIMEOUT(names, random_bytes, 36000)
+{
+	char bytes[2 * NAME_MAX_LEN + 4], old[NAME_MAX_LEN + 1] = "";
+	unsigned int nr = inputs(500), random = seed(), i, refused = 0;
+	const char *fault;
+	struct row row;
+
+	if (!exporter_there(variant->exporter))
+		SKIP(return, "no such exporter here");
+	for (i = 0; i < nr; i++) {
+		random_bytes(&random, bytes, i % (sizeof(bytes) - 1));
+		if (strlen(bytes) <= NAME_MAX_LEN) {
+			fault = fault_of_name(self->fd, bytes);
+			memcpy(old, bytes, sizeof(old));
+		} else {
+			refused++;
+			fault = buffer_set_name(self->fd, bytes) ?
+				"too long, and taken" : NULL;
+			if (!row_of(self->fd, &row) || strcmp(row.name, old))
+				fault = "refused, and the old one is gone";
+		}
+		ASSERT_EQ(NULL, fault) {
+			TH_LOG("input %u: %s", i, fault);
+		}
+	}
+	ksft_print_msg("%u names tried, %u of them too long\n", nr, refused);
+	EXPECT_LT(0, refused);
+}
+
 /* Set, changed, emptied: what is there now counts */
 TEST_F(names, changed_and_emptied)
 {

@@ -229,6 +229,9 @@ int main(int argc, char **argv)
 	sigwait(&set, &opt);
 	for (i = 0; i < n; i++)
 		demote(&b[i]);
+	/* Nor does an open device keep its module */
+	close(vgem);
+	close(vkms);
 	printf("%d closed\n", n);
 	fflush(stdout);
 	for (;;)
