@@ -4,7 +4,7 @@
 BASE ?=
 VARIANT ?= patched
 FRAGMENT ?=
-export KSRC VARIANT KVM
+export KSRC VARIANT KVM SUBMITTER V CHANGES OUT
 
 # the default base is the first of the table
 base = $(or $(BASE),$(shell awk '!/^$(hash)/ && NF { print $$1; exit }' bases))
@@ -39,6 +39,10 @@ patches:
 drift:
 	@scripts/drift $(BASE)
 
+series:
+	@scripts/packages base check
+	@scripts/send-ready $(base)
+
 cocci:
 	@cocci/check
 
@@ -51,4 +55,4 @@ full: check
 clean:
 	@scripts/clean
 
-.PHONY: help run shell check quick kernel tree patches drift cocci mutate full clean
+.PHONY: help run shell check quick kernel tree patches drift series cocci mutate full clean
