@@ -39,6 +39,14 @@ patches:
 drift:
 	@scripts/drift $(BASE)
 
+bisect:
+	@scripts/packages base check cross
+	@scripts/bisect $(BASE)
+
+matrix:
+	@scripts/packages base check cross
+	@scripts/matrix --full $(BASE)
+
 series:
 	@scripts/packages base check
 	@scripts/send-ready $(base)
@@ -55,4 +63,4 @@ full: check
 clean:
 	@scripts/clean
 
-.PHONY: help run shell check quick kernel tree patches drift series cocci mutate full clean
+.PHONY: help run shell check quick kernel tree patches drift bisect matrix series cocci mutate full clean
