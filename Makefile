@@ -47,6 +47,10 @@ matrix:
 	@scripts/packages base check cross
 	@scripts/matrix --full $(BASE)
 
+static:
+	@scripts/packages base check
+	@scripts/static $(BASE)
+
 series:
 	@scripts/packages base check
 	@scripts/send-ready $(base)
@@ -63,4 +67,4 @@ full: check
 clean:
 	@scripts/clean
 
-.PHONY: help run shell check quick kernel tree patches drift bisect matrix series cocci mutate full clean
+.PHONY: help run shell check quick kernel tree patches drift bisect matrix static series cocci mutate full clean

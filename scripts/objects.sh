@@ -45,25 +45,37 @@ objects() {
 }
 
 # put REV: the copy as REV has it.  Files are replaced, not written to: other
-# names of them must keep what they hold; those that do not change stay
+# names of them must keep what they hold; those that do not change stay.
+# $COPY_IS is what it is.
 put() {
-	local path new=$OBJDIR/new
+	local path want got new=$OBJDIR/new
 	{
 		kernel_git "$TREE" diff --name-only --no-renames pristine "$1" --
 		cat "$OBJDIR/paths"
-	} | sort -u > "$OBJDIR/paths.new"
+	} | LC_ALL=C sort -u > "$OBJDIR/paths.new"
 	mv "$OBJDIR/paths.new" "$OBJDIR/paths"
+	# all in three runs of git: what is wanted, what is there, and the rest
+	xargs -a "$OBJDIR/paths" git -c safe.directory='*' --literal-pathspecs \
+		-C "$BUILD/$TREE/patched/linux" ls-tree -r "$1" -- |
+		awk -F '[ \t]' '{ print $4, $3 }' > "$OBJDIR/want"
 	while read -r path; do
-		if ! kernel_git "$TREE" cat-file -e "$1:$path" 2> /dev/null; then
+		[ ! -f "$OBJTREE/$path" ] || echo "$path"
+	done < "$OBJDIR/paths" > "$OBJDIR/there"
+	(cd "$OBJTREE" && quiet_git hash-object --no-filters --stdin-paths) < "$OBJDIR/there" |
+		paste -d ' ' "$OBJDIR/there" - > "$OBJDIR/got"
+	while read -r path; do
+		want=$(awk -v p="$path" '$1 == p { print $2 }' "$OBJDIR/want")
+		got=$(awk -v p="$path" '$1 == p { print $2 }' "$OBJDIR/got")
+		if [ -z "$want" ]; then
 			rm -f "$OBJTREE/$path"
-			continue
+		elif [ "$want" != "$got" ]; then
+			kernel_git "$TREE" cat-file blob "$want" > "$new"
+			mkdir -p "$(dirname "$OBJTREE/$path")"
+			mv "$new" "$OBJTREE/$path"
 		fi
-		kernel_git "$TREE" show "$1:$path" > "$new"
-		! cmp -s "$new" "$OBJTREE/$path" || continue
-		mkdir -p "$(dirname "$OBJTREE/$path")"
-		mv "$new" "$OBJTREE/$path"
-	done < "$OBJDIR/paths"
-	rm -f "$new"
+	done < <(LC_ALL=C comm -3 <(LC_ALL=C sort "$OBJDIR/want") <(LC_ALL=C sort "$OBJDIR/got") |
+		awk '{ print $1 }' | LC_ALL=C sort -u)
+	COPY_IS=$1
 }
 
 # cells BASE [full]: the names of the cells for BASE
