@@ -42,6 +42,8 @@ objects() {
 			grep -vE '^(drivers/dma-buf|tools)/' || :
 	} | sort -u)
 	mkdir -p "$OBJDIR/log"
+	# which a run of "static" that was killed may have left
+	rm -f "$OBJTREE/.git"
 }
 
 # put REV: the copy as REV has it.  Files are replaced, not written to: other
@@ -61,7 +63,8 @@ put() {
 	while read -r path; do
 		[ ! -f "$OBJTREE/$path" ] || echo "$path"
 	done < "$OBJDIR/paths" > "$OBJDIR/there"
-	(cd "$OBJTREE" && quiet_git hash-object --no-filters --stdin-paths) < "$OBJDIR/there" |
+	sed "s|^|$OBJTREE/|" "$OBJDIR/there" |
+		kernel_git "$TREE" hash-object --no-filters --stdin-paths |
 		paste -d ' ' "$OBJDIR/there" - > "$OBJDIR/got"
 	while read -r path; do
 		want=$(awk -v p="$path" '$1 == p { print $2 }' "$OBJDIR/want")
@@ -78,8 +81,9 @@ put() {
 	COPY_IS=$1
 }
 
-# cells BASE [full]: the names of the cells for BASE
+# cells BASE [full]: the names of the cells for BASE, or those in $CELL
 cells() {
+	[ -z "${CELL-}" ] || { tr ' ' '\n' <<< "$CELL"; return; }
 	awk -v b="$1" -v full="${2-}" '!/^#/ && NF && $1 != "common" &&
 		(full != "" || $2 == "all" || index("," $2 ",", "," b ",")) { print $1 }' "$MATRIX"
 }
@@ -113,7 +117,7 @@ cell() {
 		;;
 	*) die "cell $1: unknown checker '$CHECKER'" ;;
 	esac
-	need "$CC" "$CC"
+	need "$CC" "$([ -z "$cross" ] && echo "$CC" || echo "gcc-${cross%-}")"
 	[ "$CHECKER" != sparse ] || need "$SPARSE" sparse
 	if command -v ccache > /dev/null && [ "$CHECKER" != sparse ]; then
 		KMAKE+=(CC="ccache $CC")
