@@ -208,7 +208,6 @@ known() {
 	put pristine
 	forget
 	if ! { config "$log" && compile "$log"; }; then
-		say "the unpatched tree does not build:"
 		tail -n 15 "$log" >&2
 		return 1
 	fi
@@ -216,5 +215,16 @@ known() {
 	mv "$KNOWN.new" "$KNOWN"
 }
 
-# fresh LOG: its findings that $KNOWN has not
-fresh() { findings "$1" | LC_ALL=C comm -23 - "$KNOWN"; }
+# fresh LOG CELL: its findings that the unpatched tree has not, which is only
+# built if there are any
+fresh() {
+	local found
+	found=$(findings "$1")
+	[ -n "$found" ] || return 0
+	if known "$2"; then
+		LC_ALL=C comm -23 - "$KNOWN" <<< "$found"
+	else
+		echo 'there are warnings, and the unpatched tree does not build:'
+		echo "$found"
+	fi
+}
