@@ -4,7 +4,7 @@
 BASE ?=
 VARIANT ?= patched
 FRAGMENT ?=
-export KSRC VARIANT KVM
+export KSRC VARIANT KVM CELL SUBMITTER V CHANGES OUT
 
 # the default base is the first of the table
 base = $(or $(BASE),$(shell awk '!/^$(hash)/ && NF { print $$1; exit }' bases))
@@ -42,6 +42,22 @@ drift:
 model:
 	@scripts/model
 
+bisect:
+	@scripts/packages base check cross
+	@scripts/bisect $(BASE)
+
+matrix:
+	@scripts/packages base check cross
+	@scripts/matrix --full $(BASE)
+
+static:
+	@scripts/packages base check
+	@scripts/static $(BASE)
+
+series:
+	@scripts/packages base check
+	@scripts/send-ready $(base)
+
 cocci:
 	@cocci/check
 
@@ -60,5 +76,5 @@ full:
 clean:
 	@scripts/clean
 
-.PHONY: help run shell check quick kernel tree patches drift model \
-	cocci torture mutate bench full clean
+.PHONY: help run shell check quick kernel tree patches drift model bisect \
+	matrix static series cocci torture mutate bench full clean

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Sourced by source and sparse: fetches packages of other suites of Debian than
+# the system's own, without touching the system's sources.
+
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# private_apt COMMAND...: apt-get with lists of our own, which any user may run
+private_apt() {
+	apt-get -o Dir::State::Lists="$BUILD/apt/lists" -o Dir::Cache="$BUILD/apt" \
+		-o APT::Sandbox::User= -o APT::Update::Error-Mode=any "$@"
+}
+
+# site SUITE: where this machine gets Debian's packages of such a suite from
+site() {
+	local codename targets='$(RELEASE) $(CODENAME) $(COMPONENT) $(SITE)'
+	codename=$(. /etc/os-release && echo "${VERSION_CODENAME-}")
+	targets=$(apt-get indextargets --format "$targets" 'Created-By: Packages')
+	if [ -z "$targets" ]; then
+		# Fresh containers have no lists
+		private_apt update >&2 || return
+		targets=$(private_apt indextargets --format \
+			'$(RELEASE) $(CODENAME) $(COMPONENT) $(SITE)' 'Created-By: Packages')
+	fi
+	awk -v suite="$1" -v codename="$codename" '
+		BEGIN { like = codename (suite ~ /-security$/ ? "-security" : "") }
+		$3 != "main" { next }
+		$1 == suite || $2 == suite { exact = exact ? exact : $4 }
+		$1 == like || $2 == like { alike = alike ? alike : $4 }
+		END { print exact ? exact : alike }' <<< "$targets"
+}
+
+# use_suite SUITE deb|deb-src LOG: reads the list of packages of SUITE, for
+# versions and suite_apt; says what is wrong if it cannot
+use_suite() {
+	local suite=$1 kind=$2 log=$3 site targets=Packages
+	local keys=/usr/share/keyrings/debian-archive-keyring.gpg
+	[ "$kind" = deb ] || targets=Sources
+	SUITE=$suite-$kind
+	. /etc/os-release 2> /dev/null || ID=
+	if [ "$ID" != debian ] || ! command -v apt-get > /dev/null; then
+		say "only Debian has packages of $suite"
+		return 1
+	fi
+	[ -s $keys ] || die "$keys is missing: apt-get install debian-archive-keyring"
+	mkdir -p "$BUILD/apt/lists/partial" "$BUILD/apt/archives/partial" "$BUILD/apt/$SUITE/partial"
+	if ! site=$(site "$suite" 2> "$log") || [ -z "$site" ]; then
+		say "\
+cannot tell where this machine gets Debian packages from (for suite $suite);
+'apt-get update' must work and 'apt-get indextargets' name a Debian mirror
+(log: ${log#"$TOP"/})"
+		return 1
+	fi
+	echo "$kind [signed-by=$keys lang=none targets=$targets] $site $suite main" \
+		> "$BUILD/apt/$SUITE.list"
+	suite_apt update > "$log" 2>&1 && return
+	say "\
+cannot read the package list of $suite:
+$(grep -E '^[EW]:' "$log" | tail -n 3)
+Is the network up?"
+	return 1
+}
+
+# suite_apt COMMAND...: apt-get with nothing but that suite
+suite_apt() {
+	private_apt -o Dir::Etc::SourceList="$BUILD/apt/$SUITE.list" \
+		-o Dir::Etc::SourceParts=- -o Dir::State::Lists="$BUILD/apt/$SUITE" "$@"
+}
+
+# versions PACKAGE: those that the suite has
+versions() {
+	# shellcheck disable=SC2016
+	suite_apt indextargets --format '$(FILENAME)' |
+		xargs -r /usr/lib/apt/apt-helper cat-file |
+		awk -v p="$1" '$1 == "Package:" { is = $2 == p }
+			is && $1 == "Version:" { print $2 }'
+}
