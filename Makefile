@@ -40,7 +40,7 @@ drift:
 	@scripts/drift $(BASE)
 
 cocci:
-	@cocci/check
+	@scripts/cocci $(BASE)
 
 mutate:
 	@scripts/mutate $(NAME)

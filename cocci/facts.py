@@ -6,14 +6,11 @@ every other line is empty, so that lines and columns stay true.  What was
 given and is not in the answer is an error, never a silence.
 """
 
-import bisect
 import os
 import re
 import subprocess
 import tempfile
 import threading
-
-from index import Incomplete
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -90,16 +87,10 @@ class Spatch:
         self.facts = {}
         self.problems = []
         self.runs = 0
-        self.memo = {}
 
     def forget(self, path):
         for key in [k for k in self.facts if k[0] == path]:
             del self.facts[key]
-
-    def key(self, rng):
-        path, start, end = rng
-        return hash((path, start,
-                     '\n'.join(self.index.raw(path)[start - 1:end])))
 
     def want(self, ranges):
         """Facts of (path, start, end), each range, from memory or spatch."""

@@ -651,8 +651,6 @@ class Graph:
         return name in self._macro[key]
 
     def edge(self, frm, to, how, line=0, column=0):
-        if to[0] == 'func' and to[1:] in self.data.ends:
-            to = ('sink',) + to[1:]
         if to[0] == 'slot' and to[1] in QUEUED:
             return               # what is queued is found by its object
         old = self.edges[frm].get(to)

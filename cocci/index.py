@@ -111,6 +111,7 @@ class Index:
             yield from self.folder(top, True)
         for top in scope['flat']:
             yield from self.folder(top, False)
+        self.exporters = self.plain(EXPORT)
         self.found = self.plain('|'.join([EXPORT] + scope['plain']))
         for top in sorted({os.path.dirname(f) for f in self.found}):
             yield from self.folder(top, False)
@@ -205,6 +206,8 @@ class Index:
         name, path, start, end, kind, scope, typeref, static = f
         start = int(start)
         end = int(end) if end else start
+        if kind == 'f' and name == 'CONCATENATE':
+            return               # the function's name is pasted
         if kind == 'f':
             row = (path, start, end, typeref, static == 'file')
             self.funcs[name].append(row)
@@ -213,6 +216,10 @@ class Index:
             top, _, inner = scope.partition('::')
             rows = self.structs[top].setdefault(path, [])
             rows.append((start, name, typeref, scope))
+            nested = scope.rsplit('::', 1)[-1]
+            if inner and not nested.startswith('__anon'):
+                rows = self.structs[nested].setdefault(path, [])
+                rows.append((start, name, typeref, nested))
         elif kind == 'v':
             self.vars[name].append((path, start, end, typeref,
                                     static == 'file'))
