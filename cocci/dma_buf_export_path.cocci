@@ -9,7 +9,7 @@
 //# exports dma-bufs, whoever makes it.
 //
 // Confidence: Moderate
-// Options: --no-includes --include-headers
+// Options: --no-includes --include-headers --no-loops
 
 virtual context
 virtual org
@@ -20,11 +20,13 @@ virtual report
 edges = {}
 roots = set()
 sinks = []
+own = ["dma_buf_export", "dma_buf_file_release", "dma_buf_release"]
 
 def reached(name):
     """The shortest chain from a root to a function."""
-    todo = [[r] for r in sorted(roots)]
-    seen = set(roots)
+    begin = sorted(roots | set(own).intersection(edges))
+    todo = [[r] for r in begin]
+    seen = set(begin)
     while todo:
         path = todo.pop(0)
         if path[-1] == name:
@@ -40,10 +42,11 @@ def message(path, callee):
             % (callee, " -> ".join(path + [callee])))
 
 @exports@
-identifier f, x =~ "^(dma_buf_export|virtio_dma_buf_export|drm_gem_dmabuf_export)$";
+identifier x =~ "^(dma_buf_export|virtio_dma_buf_export|drm_gem_dmabuf_export)$";
+position p;
 @@
 
-f(...) { ... x(...) ... }
+x@p(...)
 
 @ops@
 identifier ops, f;
@@ -57,37 +60,32 @@ struct virtio_dma_buf_ops ops = { .ops = { .release = f } };
 struct dma_heap_ops ops = { .allocate = f };
 )
 
-@definition@
-identifier f =~ "^(dma_buf_export|dma_buf_file_release|dma_buf_release)$";
-@@
-
-f(...) { ... }
-
 @call@
-identifier f, callee;
+identifier callee;
+position p;
 @@
 
-f(...) { <+... callee(...) ...+> }
+callee@p(...)
 
 @address@
-identifier f;
+identifier x;
 global idexpression callee;
+position p;
 @@
 
-f(...) { <+... callee ...+> }
+x(..., callee@p, ...)
 
 @sink@
-identifier f;
 identifier callee =~ "^(kobject_(add|init_and_add|create_and_add|del|rename|move|uevent(_env)?)|kset_(un)?register|kset_create_and_add|sysfs_(create|remove|add|update_group|(un)?merge_group|rename|move|delete)[a-z_]*|kernfs_(create|remove|rename|new|add|activate)[a-z_]*|device_(add|register|del|unregister|create|create_with_groups|destroy))$";
 position p;
 @@
 
-f(...) { <+... callee@p(...) ...+> }
+callee@p(...)
 
 @script:python@
-f << exports.f;
+p << exports.p;
 @@
-roots.add(f)
+roots.add(p[0].current_element)
 
 @script:python@
 f << ops.f;
@@ -95,30 +93,24 @@ f << ops.f;
 roots.add(f)
 
 @script:python@
-f << definition.f;
-@@
-roots.add(f)
-
-@script:python@
-f << call.f;
 callee << call.callee;
+p << call.p;
 @@
-edges.setdefault(f, set()).add(callee)
+edges.setdefault(p[0].current_element, set()).add(callee)
 
 @script:python@
-f << address.f;
 callee << address.callee;
+p << address.p;
 @@
-edges.setdefault(f, set()).add(callee)
+edges.setdefault(p[0].current_element, set()).add(callee)
 
 @script:python@
-f << sink.f;
 callee << sink.callee;
 p << sink.p;
 @@
-sinks.append((f, callee, p))
+sinks.append((p[0].current_element, callee, p))
 
-@marked depends on context && (exports || ops || definition)@
+@marked depends on context && (exports || ops)@
 identifier callee =~ "^(kobject_(add|init_and_add|create_and_add|del)|kset_(un)?register|sysfs_(create|remove)[a-z_]*|device_(add|register|del|unregister|create|destroy))$";
 @@
 
