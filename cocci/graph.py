@@ -389,11 +389,7 @@ class Graph:
         self.outside = set()
         self.followed = set(index.found)
         self.stopped = collections.Counter()
-        self.made = {}
-        self.untyped = {}
         self.words = {}
-        self.sites = {}
-        self.progress = None
         self.ahead = set()
         self._resolved = {}
         self._args = {}
@@ -472,8 +468,6 @@ class Graph:
                                  'macros on these paths; the last are %s'
                                  % (LIMIT, ' '.join(self.title(n)
                                                     for n in now[:20])))
-            if self.progress:
-                self.progress(self, now, ranges, todo)
 
     def lookahead(self, nodes):
         """What these nodes need of spatch, and what they will lead to.
@@ -870,8 +864,6 @@ class Graph:
             all_ = self.index.having(field)
             here = {x for x in all_ if self.close(x, node[1])}
             all_ = here or all_
-            if len(all_) > 1:
-                self.untyped[(node, squeeze(e), field)] = len(all_)
             if not all_:
                 # a macro that looks like a call through a pointer
                 return
