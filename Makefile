@@ -59,7 +59,7 @@ series:
 	@scripts/send-ready $(base)
 
 cocci:
-	@cocci/check
+	@scripts/cocci $(BASE)
 
 torture:
 	@scripts/torture $(PART)

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0
+/// Exporting or releasing a dma-buf must not create or remove a kobject, a
+/// sysfs or kernfs entry or a device: these sleep behind global locks, can
+/// fail, and cost memory for each buffer.
+///
+//# Looks through any number of calls, but only within the file.  A function
+//# counts as called where its address is taken.  What it queues runs later and
+//# is found as well.  The context mode marks each such call in a file that
+//# exports dma-bufs, whoever makes it.
+//
+// Confidence: Moderate
+// Options: --no-includes --include-headers --no-loops
+
+virtual context
+virtual org
+virtual report
+
+@initialize:python@
+@@
+edges = {}
+roots = set()
+sinks = []
+own = ["dma_buf_export", "dma_buf_file_release", "dma_buf_release"]
+
+def reached(name):
+    """The shortest chain from a root to a function."""
+    begin = sorted(roots | set(own).intersection(edges))
+    todo = [[r] for r in begin]
+    seen = set(begin)
+    while todo:
+        path = todo.pop(0)
+        if path[-1] == name:
+            return path
+        for callee in sorted(edges.get(path[-1], ())):
+            if callee not in seen:
+                seen.add(callee)
+                todo.append(path + [callee])
+    return None
+
+def message(path, callee):
+    return ("ERROR: the export or release of a dma-buf calls %s: %s"
+            % (callee, " -> ".join(path + [callee])))
+
+@exports@
+identifier x =~ "^(dma_buf_export|virtio_dma_buf_export|drm_gem_dmabuf_export)$";
+position p;
+@@
+
+x@p(...)
+
+@ops@
+identifier ops, f;
+@@
+
+(
+struct dma_buf_ops ops = { .release = f };
+|
+struct virtio_dma_buf_ops ops = { .ops = { .release = f } };
+|
+struct dma_heap_ops ops = { .allocate = f };
+)
+
+@call@
+identifier callee;
+position p;
+@@
+
+callee@p(...)
+
+@address@
+identifier x;
+global idexpression callee;
+position p;
+@@
+
+x(..., callee@p, ...)
+
+@sink@
+identifier callee =~ "^(kobject_(add|init_and_add|create_and_add|del|rename|move|uevent(_env)?)|kset_(un)?register|kset_create_and_add|sysfs_(create|remove|add|update_group|(un)?merge_group|rename|move|delete)[a-z_]*|kernfs_(create|remove|rename|new|add|activate)[a-z_]*|device_(add|register|del|unregister|create|create_with_groups|destroy))$";
+position p;
+@@
+
+callee@p(...)
+
+@script:python@
+p << exports.p;
+@@
+roots.add(p[0].current_element)
+
+@script:python@
+f << ops.f;
+@@
+roots.add(f)
+
+@script:python@
+callee << call.callee;
+p << call.p;
+@@
+edges.setdefault(p[0].current_element, set()).add(callee)
+
+@script:python@
+callee << address.callee;
+p << address.p;
+@@
+edges.setdefault(p[0].current_element, set()).add(callee)
+
+@script:python@
+callee << sink.callee;
+p << sink.p;
+@@
+sinks.append((p[0].current_element, callee, p))
+
+@marked depends on context && (exports || ops)@
+identifier callee =~ "^(kobject_(add|init_and_add|create_and_add|del)|kset_(un)?register|sysfs_(create|remove)[a-z_]*|device_(add|register|del|unregister|create|destroy))$";
+@@
+
+* callee(...)
+
+@script:python depends on report@
+@@
+for f, callee, p in sinks:
+    path = reached(f)
+    if path:
+        coccilib.report.print_report(p[0], message(path, callee))
+
+@script:python depends on org@
+@@
+for f, callee, p in sinks:
+    path = reached(f)
+    if path:
+        coccilib.org.print_todo(p[0], message(path, callee))
+
+@script:python@
+@@
+edges.clear()
+roots.clear()
+del sinks[:]
