@@ -127,7 +127,7 @@ TEST_F(names, hostile)
 }
 
 /* Each byte at the beginning, in the middle, at the end and on its own */
-TEST_F(names, every_byte)
+TEST_F_TIMEOUT(names, every_byte, 180)
 {
 	char name[4][8];
 	const char *fault;

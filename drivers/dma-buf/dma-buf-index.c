@@ -183,7 +183,9 @@ static void dma_buf_index_copy(struct dma_buf *dmabuf, struct dma_buf_row *row)
  * as the module that they are in waits for RCU before it goes.
  *
  * Context: May sleep. Takes the index lock several times if it has to pass many
- * cursors of others. Returns with rcu_read_lock() held, also on failure.
+ * cursors of others. (They may overtake each other for as long as more than
+ * %DMA_BUF_INDEX_BATCH readers pass the same place in turn.) Returns with
+ * rcu_read_lock() held, also on failure.
  *
  * Return: false if there is no such buffer.
  */
