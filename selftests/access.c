@@ -314,16 +314,6 @@ TEST_F(list_access, read_only)
 	list_free(&list);
 }
 
-static bool put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-	bool ok;
-
-	ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-	close(fd);
-	return ok;
-}
-
 /* With a procfs of its own, in which it is root of its namespaces */
 static int open_in_namespaces(void *arg)
 {
@@ -333,9 +323,9 @@ static int open_in_namespaces(void *arg)
 	(void)arg;
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID))
 		return KSFT_SKIP;
-	if (!put("/proc/self/setgroups", "deny") ||
-	    !put("/proc/self/uid_map", "0 0 1") ||
-	    !put("/proc/self/gid_map", "0 0 1"))
+	if (!text_put("/proc/self/setgroups", "deny") ||
+	    !text_put("/proc/self/uid_map", "0 0 1") ||
+	    !text_put("/proc/self/gid_map", "0 0 1"))
 		return 1;
 	pid = fork();
 	if (!pid) {

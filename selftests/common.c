@@ -725,19 +725,24 @@ bool mount_tracefs(void)
 	return !access(TRACE_DIR "kprobe_events", F_OK);
 }
 
-bool trace_put(const char *file, const char *text)
+bool text_put(const char *path, const char *text)
 {
-	char path[128];
-	int fd;
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
 	bool ok;
 
-	snprintf(path, sizeof(path), TRACE_DIR "%s", file);
-	fd = open(path, O_WRONLY | O_APPEND);
 	if (fd < 0)
 		return false;
 	ok = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
 	close(fd);
 	return ok;
+}
+
+bool trace_put(const char *file, const char *text)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), TRACE_DIR "%s", file);
+	return text_put(path, text);
 }
 
 void raise_fd_limit(void)

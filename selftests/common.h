@@ -109,6 +109,7 @@ unsigned int seed(void);
 /* Everything else */
 bool mount_debugfs(void);
 bool mount_tracefs(void);
+bool text_put(const char *path, const char *text);
 bool trace_put(const char *file, const char *text);
 void raise_fd_limit(void);
 int open_path_only(int fd);

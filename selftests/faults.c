@@ -27,37 +27,25 @@
 #define MAX_SITES	64
 #define READ_MAX	65536
 
-static bool put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
-	bool ok;
-
-	if (fd < 0)
-		return false;
-	ok = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-	close(fd);
-	return ok;
-}
-
 /* The functions that fail by injection do so through this one */
 static bool probe_add(void)
 {
 	if (!mount_tracefs())
 		return false;
-	put(TRACE_DIR "events/faults/enable", "0");
-	put(TRACE_DIR "kprobe_events", "-:faults/injected");
-	return put(TRACE_DIR "kprobe_events",
+	trace_put("events/faults/enable", "0");
+	trace_put("kprobe_events", "-:faults/injected");
+	return trace_put("kprobe_events",
 		   "r:faults/injected should_fail_ex failed=$retval:u8") &&
-	       put(TRACE_DIR "events/faults/injected/filter", "failed == 1") &&
-	       put(TRACE_DIR "options/stacktrace", "1") &&
-	       put(TRACE_DIR "events/faults/injected/enable", "1");
+	       trace_put("events/faults/injected/filter", "failed == 1") &&
+	       trace_put("options/stacktrace", "1") &&
+	       trace_put("events/faults/injected/enable", "1");
 }
 
 static void probe_remove(void)
 {
-	put(TRACE_DIR "events/faults/enable", "0");
-	put(TRACE_DIR "options/stacktrace", "0");
-	put(TRACE_DIR "kprobe_events", "-:faults/injected");
+	trace_put("events/faults/enable", "0");
+	trace_put("options/stacktrace", "0");
+	trace_put("kprobe_events", "-:faults/injected");
 }
 
 static void trace_clear(void)
@@ -489,16 +477,16 @@ FIXTURE_SETUP(faults)
 	if (!self->there)
 		return;
 	/* Also of those that may sleep, and of single pages; without a word */
-	ASSERT_TRUE(put(DEBUG_DIR "failslab/ignore-gfp-wait", "N"));
-	ASSERT_TRUE(put(DEBUG_DIR "failslab/verbose", "0"));
+	ASSERT_TRUE(text_put(DEBUG_DIR "failslab/ignore-gfp-wait", "N"));
+	ASSERT_TRUE(text_put(DEBUG_DIR "failslab/verbose", "0"));
 	if (!access(DEBUG_DIR "fail_page_alloc", F_OK)) {
-		ASSERT_TRUE(put(DEBUG_DIR "fail_page_alloc/ignore-gfp-wait",
-				"N"));
-		ASSERT_TRUE(put(DEBUG_DIR "fail_page_alloc/min-order", "0"));
-		ASSERT_TRUE(put(DEBUG_DIR "fail_page_alloc/verbose", "0"));
+		ASSERT_TRUE(text_put(DEBUG_DIR "fail_page_alloc/ignore-gfp-wait",
+				     "N"));
+		ASSERT_TRUE(text_put(DEBUG_DIR "fail_page_alloc/min-order", "0"));
+		ASSERT_TRUE(text_put(DEBUG_DIR "fail_page_alloc/verbose", "0"));
 	}
 	if (!access(DEBUG_DIR "fail_usercopy", F_OK))
-		ASSERT_TRUE(put(DEBUG_DIR "fail_usercopy/verbose", "0"));
+		ASSERT_TRUE(text_put(DEBUG_DIR "fail_usercopy/verbose", "0"));
 	self->probed = probe_add();
 }
 

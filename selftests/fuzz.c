@@ -17,7 +17,7 @@
 
 #define BUFFERS		150
 #define FILES		4
-#define HELD		5000
+#define HELD		1000
 
 /* What kstrtou64() in base 10 reads as 0: a sign, digits, one newline */
 static bool is_zero(const char *s)
