@@ -131,12 +131,13 @@ static bool is(const struct event *event, const char *name)
 	return !strcmp(event->name, name);
 }
 
-/* What a file is made of, and what the allocator makes for itself */
+/* What a file is made of, and what debugging notes of each object */
 static bool allocates_file(const char *site)
 {
 	static const char * const known[] = {
 		"alloc_inode", "__d_alloc", "alloc_empty_file", "security_",
-		"lsm_",
+		"lsm_", "__alloc_object", "mem_pool_alloc",
+		"kmem_alloc_batch", "fill_pool",
 	};
 	size_t i;
 
