@@ -34,7 +34,7 @@ struct event {
 static bool missing;
 
 /* A probe with the name of what it stands for */
-static void probe(const char *name, const char *kind, const char *function)
+static void probe_add(const char *name, const char *kind, const char *function)
 {
 	char text[128];
 
@@ -178,10 +178,10 @@ FIXTURE_VARIANT_ADD(context, vgem) { .exporter = VGEM };
 FIXTURE_SETUP(context)
 {
 	trace_open();
-	probe("export_in", "p", "dma_buf_export");
-	probe("export_out", "r", "dma_buf_export");
-	probe("release_in", "p", "dma_buf_file_release");
-	probe("release_out", "r", "dma_buf_release");
+	probe_add("export_in", "p", "dma_buf_export");
+	probe_add("export_out", "r", "dma_buf_export");
+	probe_add("release_in", "p", "dma_buf_file_release");
+	probe_add("release_out", "r", "dma_buf_release");
 	trace_enable("kmem/kmalloc");
 	trace_enable("kmem/kmem_cache_alloc");
 	trace_enable("sched/sched_switch");
@@ -222,7 +222,8 @@ TEST_F(context, costs)
 		if (is(&event, "export_in") || is(&event, "release_in")) {
 			in_export = is(&event, "export_in");
 			in_release = !in_export;
-			own = other = 0;
+			own = 0;
+			other = 0;
 		} else if (in_export && is(&event, "export_out")) {
 			exports++;
 			in_export = 0;
@@ -262,10 +263,10 @@ FIXTURE(lock)
 FIXTURE_SETUP(lock)
 {
 	trace_open();
-	probe("find_in", "p", "dma_buf_index_find");
-	probe("find_out", "r", "dma_buf_index_find");
-	probe("lock", "p", "_raw_spin_lock lock=$arg1");
-	probe("unlock", "p", "_raw_spin_unlock lock=$arg1");
+	probe_add("find_in", "p", "dma_buf_index_find");
+	probe_add("find_out", "r", "dma_buf_index_find");
+	probe_add("lock", "p", "_raw_spin_lock lock=$arg1");
+	probe_add("unlock", "p", "_raw_spin_unlock lock=$arg1");
 
 	self->fd = buffer_new(SYSTEM, PAGE);
 	ASSERT_LE(0, self->fd);
@@ -342,8 +343,8 @@ static int unlocked(const char *file, const char *name)
 
 TEST_F(lock, not_while_a_row_is_formatted)
 {
-	probe("number", "p", "num_to_str");
-	probe("escape", "p", "string_escape_mem");
+	probe_add("number", "p", "num_to_str");
+	probe_add("escape", "p", "string_escape_mem");
 	if (missing)
 		SKIP(return, "cannot trace");
 	EXPECT_LT(0, unlocked(LIST_PROC, "number"));
@@ -353,8 +354,8 @@ TEST_F(lock, not_while_a_row_is_formatted)
 /* Nor while a buffer is reserved, or the reference to it dropped */
 TEST_F(lock, not_while_bufinfo_waits)
 {
-	probe("reserved", "p", "dma_resv_describe");
-	probe("put", "p", "dma_buf_put");
+	probe_add("reserved", "p", "dma_resv_describe");
+	probe_add("put", "p", "dma_buf_put");
 	if (!mount_debugfs())
 		SKIP(return, "no debugfs");
 	if (missing)
