@@ -45,8 +45,11 @@ int rows(struct bpf_iter__dmabuf *ctx)
 {
 	struct seq_file *seq = ctx->meta->seq;
 	struct dma_buf *dmabuf = ctx->dmabuf;
-	char name[DMA_BUF_NAME_LEN] = "";
+	char name[DMA_BUF_NAME_LEN] = {};
+	/* Not in a section: for its map libbpf wants a kernel with sockets */
+	char format[] = "%lu %lu %x %s %s\n";
 	unsigned long size, ino;
+	unsigned long long args[5];
 	const char *exporter;
 	unsigned int flags;
 
@@ -60,7 +63,11 @@ int rows(struct bpf_iter__dmabuf *ctx)
 	bpf_probe_read_kernel_str(name, sizeof(name),
 				  BPF_CORE_READ(dmabuf, name));
 
-	BPF_SEQ_PRINTF(seq, "%lu %lu %x %s %s\n", ino, size, flags, exporter,
-		       name);
+	args[0] = ino;
+	args[1] = size;
+	args[2] = flags;
+	args[3] = (unsigned long)exporter;
+	args[4] = (unsigned long)name;
+	bpf_seq_printf(seq, format, sizeof(format), args, sizeof(args));
 	return 0;
 }

@@ -135,7 +135,8 @@ static bool is(const struct event *event, const char *name)
 static bool allocates_file(const char *site)
 {
 	static const char * const known[] = {
-		"alloc_inode", "__d_alloc", "alloc_empty_file", "security_",
+		"alloc_inode", "__d_alloc", "__alloc_file",
+		"alloc_empty_file", "security_",
 		"lsm_", "__alloc_object", "mem_pool_alloc",
 		"kmem_alloc_batch", "fill_pool",
 	};
