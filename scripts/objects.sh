@@ -57,7 +57,8 @@ put() {
 	} | LC_ALL=C sort -u > "$OBJDIR/paths.new"
 	mv "$OBJDIR/paths.new" "$OBJDIR/paths"
 	# all in three runs of git: what is wanted, what is there, and the rest
-	xargs -a "$OBJDIR/paths" git -c safe.directory='*' --literal-pathspecs \
+	# -r: without a path, ls-tree would list the whole tree
+	xargs -r -a "$OBJDIR/paths" git -c safe.directory='*' --literal-pathspecs \
 		-C "$BUILD/$TREE/patched/linux" ls-tree -r "$1" -- |
 		awk -F '[ \t]' '{ print $4, $3 }' > "$OBJDIR/want"
 	while read -r path; do
