@@ -52,6 +52,14 @@ steps() {
 	done
 }
 
+# upto BASE STEP: the commit of the branch "series" that edits/STEP makes
+upto() {
+	local n
+	n=$(steps "$1" | grep -nx "$TOP/edits/$2" | cut -d : -f 1) ||
+		die "the series for $1 has no step '$2'; known: $(steps "$1" | sed 's|.*/||' | xargs)"
+	kernel_git "$TREE" rev-list --reverse pristine..series | sed -n "${n}p"
+}
+
 # new_files BASE STEP: kernel paths of the files that STEP adds
 new_files() {
 	[ ! -f "$2/files" ] || part "$1" "$2/files" | sed -e 's/#.*//' -e 's/[ \t]*$//' -e '/^$/d'
