@@ -71,7 +71,7 @@ bench:
 	@scripts/bench
 
 full:
-	@scripts/full
+	@scripts/full $(PART)
 
 clean:
 	@scripts/clean
