@@ -26,9 +26,6 @@
  * cursor, an entry without a number, drops the lock and resumes there. So what
  * an exporter may have to wait for does not depend on how many buffers there
  * are, nor on who walks them. Only the lock of a buffer's name nests in it.
- *
- * What is taken out of a list here is about to be freed: it is not poisoned,
- * since that would be half of the work.
  */
 
 /* Entries that are looked at in one hold of the lock */
@@ -64,11 +61,19 @@ static void dma_buf_index_count(struct dma_buf *dmabuf)
 		totals->peak_bytes = totals->bytes;
 }
 
-static void dma_buf_index_uncount(struct dma_buf *dmabuf)
+/**
+ * dma_buf_index_del - take a buffer out of the index for good
+ * @dmabuf: buffer whose exporter's release has returned
+ *
+ * Context: Takes the index lock; does not sleep.
+ */
+void dma_buf_index_del(struct dma_buf *dmabuf)
 {
-	__list_del_entry(&dmabuf->node.all);
+	spin_lock(&dma_buf_index.lock);
+	list_del(&dmabuf->node.all);
 	dma_buf_index.totals.nr_buffers--;
 	dma_buf_index.totals.bytes -= dmabuf->size;
+	spin_unlock(&dma_buf_index.lock);
 }
 
 /**
@@ -225,7 +230,6 @@ bool dma_buf_index_find(struct dma_buf_index_node *cursor, u64 ino, u64 last,
 }
 #else
 static inline void dma_buf_index_count(struct dma_buf *dmabuf) {}
-static inline void dma_buf_index_uncount(struct dma_buf *dmabuf) {}
 #endif
 
 /**
@@ -253,8 +257,8 @@ void dma_buf_index_add(struct dma_buf *dmabuf)
  * dma_buf_index_close - take note that the file of a buffer is going away
  * @dmabuf: buffer whose last file reference is gone
  *
- * For a buffer that will outlive its file: after this nobody finds
- * @dmabuf->file through the index.
+ * After this nobody finds @dmabuf->file through the index. The buffer itself
+ * may live on for long, as somebody may hold its dentry.
  *
  * Context: Takes the index lock; does not sleep.
  */
@@ -262,20 +266,6 @@ void dma_buf_index_close(struct dma_buf *dmabuf)
 {
 	spin_lock(&dma_buf_index.lock);
 	list_del_init(&dmabuf->node.open);
-	spin_unlock(&dma_buf_index.lock);
-}
-
-/**
- * dma_buf_index_del - take a buffer out of the index
- * @dmabuf: buffer whose exporter's release has returned
- *
- * Context: Takes the index lock; does not sleep.
- */
-void dma_buf_index_del(struct dma_buf *dmabuf)
-{
-	spin_lock(&dma_buf_index.lock);
-	__list_del_entry(&dmabuf->node.open);
-	dma_buf_index_uncount(dmabuf);
 	spin_unlock(&dma_buf_index.lock);
 }
 

@@ -56,8 +56,11 @@ struct dma_buf_row {
 
 void dma_buf_index_add(struct dma_buf *dmabuf);
 void dma_buf_index_close(struct dma_buf *dmabuf);
-void dma_buf_index_del(struct dma_buf *dmabuf);
 
+bool dma_buf_get_unless_closed(struct dma_buf *dmabuf);
+
+#ifdef CONFIG_DMABUF_STATS
+void dma_buf_index_del(struct dma_buf *dmabuf);
 void dma_buf_index_get_totals(struct dma_buf_totals *totals);
 void dma_buf_index_reset_peak(void);
 void dma_buf_index_add_cursor(struct dma_buf_index_node *cursor);
@@ -65,5 +68,8 @@ void dma_buf_index_del_cursor(struct dma_buf_index_node *cursor);
 u64 dma_buf_index_rewind(struct dma_buf_index_node *cursor);
 bool dma_buf_index_find(struct dma_buf_index_node *cursor, u64 ino, u64 last,
 			struct dma_buf_row *row) __acquires(RCU);
+#else
+static inline void dma_buf_index_del(struct dma_buf *dmabuf) {}
+#endif
 
 #endif /* _DMA_BUF_INDEX_H */

@@ -94,9 +94,10 @@ static void dma_buf_list_stop(struct seq_file *m, void *v)
 }
 
 /*
- * A row goes straight into the buffer of the seq_file, from @p on. Who runs
- * into @end returns it, and so do all after him: the row does not fit. Through
- * seq_printf() and the like it takes twice as long.
+ * A row goes straight into the buffer of the seq_file, from @p on, as a
+ * seq_printf() of it takes twice as long. If it does not fit, these return @end,
+ * and so does each that is given @end; seq_commit() of -1 then makes seq_file
+ * come again with a larger buffer.
  */
 static char *dma_buf_list_num(char *p, char *end, u64 num)
 {
@@ -271,7 +272,7 @@ static const struct file_operations dma_buf_list_fops = {
  * dma_buf_list_init_debugfs - show the list in debugfs
  * @dir: directory of dma-buf
  */
-void __init dma_buf_list_init_debugfs(struct dentry *dir)
+void dma_buf_list_init_debugfs(struct dentry *dir)
 {
 	debugfs_create_file("buffers", 0400, dir, NULL, &dma_buf_list_fops);
 }

@@ -27,8 +27,9 @@ static inline void dma_buf_list_set_creator(struct dma_buf *dmabuf)
 {
 	dmabuf->pid = task_tgid_nr(current);
 	/*
-	 * Without the lock of the name: should another thread change it just
-	 * now, a mix of both is what the list shows. It ends with a NUL anyway.
+	 * Takes no lock, as get_task_comm() of some kernels does: should another
+	 * thread rename this one just now, the list shows a mix of both names.
+	 * It ends with a NUL anyway.
 	 */
 	data_race(memcpy(dmabuf->comm, current->comm, sizeof(dmabuf->comm)));
 }

@@ -34,13 +34,6 @@
 #include "dma-buf-index.h"
 #include "dma-buf-list.h"
 
-/* Lock debugging and PREEMPT_RT make both structures larger */
-#if defined(CONFIG_64BIT) && !defined(CONFIG_DEBUG_SPINLOCK) &&		\
-	!defined(CONFIG_DEBUG_MUTEXES) && !defined(CONFIG_DEBUG_LOCK_ALLOC) && \
-	!defined(CONFIG_PREEMPT_RT)
-static_assert(sizeof(struct dma_buf) + sizeof(struct dma_resv) <= 512);
-#endif
-
 #define STATS_NR_BUFS		160
 #define STATS_NR_ROWS		60	/* of which some go while they are listed */
 #define STATS_NR_WORKERS	8
