@@ -17,9 +17,9 @@ to_repo() {
 }
 
 # part BASE FILE: FILE's text for BASE: "@only BASE..." starts a part that only
-# these bases have, "@all" ends it
+# these bases have, "@all" ends it; "@version@" is the version in "bases"
 part() {
-	awk -v base="$1" -v known="$(bases | xargs)" '
+	awk -v base="$1" -v known="$(bases | xargs)" -v version="$(base_field "$1" 3)" '
 		BEGIN { n = split(known, k, " "); for (i = 1; i <= n; i++) is[k[i]] = 1 }
 		$1 == "@only" {
 			off = 1
@@ -30,7 +30,7 @@ part() {
 			next
 		}
 		$0 == "@all" { off = 0; next }
-		!off' "$2" || die "${2#"$TOP"/}: bad @only line"
+		!off { gsub(/@version@/, version); print }' "$2" || die "${2#"$TOP"/}: bad @only line"
 }
 
 # steps BASE: the folders of edits/ that make a patch for BASE, in order
