@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
@@ -17,7 +16,7 @@
 
 #define BUFFERS		150
 #define FILES		4
-#define HELD		1000
+#define HELD		4000
 
 /* What kstrtou64() in base 10 reads as 0: a sign, digits, one newline */
 static bool is_zero(const char *s)
@@ -202,14 +201,6 @@ TEST_F_TIMEOUT(fuzz, list_operations, 36000)
 	for (i = 0; i < FILES; i++)
 		close(files[i]);
 	text_free(&list);
-}
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
 static bool bufinfo_once(void)
