@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Sourced by source and sparse: fetches packages of other suites of Debian than
+# Sourced by source, sparse and busybox: fetches packages of other suites of Debian than
 # the system's own, without touching the system's sources.
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -30,13 +30,14 @@ site() {
 		END { print exact ? exact : alike }' <<< "$targets"
 }
 
-# use_suite SUITE deb|deb-src LOG: reads the list of packages of SUITE, for
-# versions and suite_apt; says what is wrong if it cannot
+# use_suite SUITE deb|deb-src LOG [ARCH]: reads the list of packages of SUITE,
+# for versions and suite_apt; says what is wrong if it cannot
 use_suite() {
 	local suite=$1 kind=$2 log=$3 site targets=Packages
 	local keys=/usr/share/keyrings/debian-archive-keyring.gpg
 	[ "$kind" = deb ] || targets=Sources
-	SUITE=$suite-$kind
+	SUITE=$suite-$kind${4:+-$4}
+	SUITE_ARCH=${4:-$(dpkg --print-architecture 2> /dev/null || :)}
 	. /etc/os-release 2> /dev/null || ID=
 	if [ "$ID" != debian ] || ! command -v apt-get > /dev/null; then
 		say "only Debian has packages of $suite"
@@ -63,7 +64,9 @@ Is the network up?"
 
 # suite_apt COMMAND...: apt-get with nothing but that suite
 suite_apt() {
-	private_apt -o Dir::Etc::SourceList="$BUILD/apt/$SUITE.list" \
+	private_apt -o APT::Architecture="$SUITE_ARCH" \
+		-o APT::Architectures="$SUITE_ARCH" \
+		-o Dir::Etc::SourceList="$BUILD/apt/$SUITE.list" \
 		-o Dir::Etc::SourceParts=- -o Dir::State::Lists="$BUILD/apt/$SUITE" "$@"
 }
 

@@ -357,4 +357,80 @@ TEST(root_of_a_user_namespace)
 	EXPECT_EQ(0, ret);
 }
 
+/* Who may open what: the table of the admin guide, cell by cell */
+enum who { ANYBODY, NAMESPACE_ROOT, BARE_ROOT, ROOT, NR_WHO };
+
+static const char * const whose[NR_WHO] = {
+	"anybody", "root of a user namespace", "root without the capability",
+	"root"
+};
+
+static const struct cell {
+	const char *path;	/* %d, %d: the parent, and its descriptor */
+	int flags, expected[NR_WHO];
+} cells[] = {
+	{ STATS_DIR "bytes", O_RDONLY, { 0 } },
+	{ STATS_DIR "peak_bytes", O_RDONLY, { 0 } },
+	{ STATS_DIR "peak_bytes", O_WRONLY, { EACCES, EACCES } },
+	{ LIST_PROC, O_RDONLY, { EACCES, EACCES, EACCES } },
+	{ LIST_DEBUG, O_RDONLY, { EACCES, EACCES, EACCES } },
+	{ BUFINFO, O_RDONLY, { EACCES, EACCES } },
+	{ "/proc/self/fdinfo/%2$d", O_RDONLY, { 0 } },
+	{ "/proc/%1$d/fdinfo/%2$d", O_RDONLY, { EACCES, EACCES, EACCES } },
+};
+
+struct attempt {
+	const struct cell *cell;
+	enum who who;
+	int buffer;
+};
+
+static int open_cell(void *arg)
+{
+	struct attempt *attempt = arg;
+	char path[64];
+
+	snprintf(path, sizeof(path), attempt->cell->path, getppid(),
+		 attempt->buffer);
+	switch (attempt->who) {
+	case ANYBODY:
+	case NAMESPACE_ROOT:
+		if (setresgid(NOBODY, NOBODY, NOBODY) ||
+		    setresuid(NOBODY, NOBODY, NOBODY))
+			return 255;
+		if (attempt->who == NAMESPACE_ROOT && unshare(CLONE_NEWUSER))
+			return 254;
+		break;
+	case BARE_ROOT:
+		if (!set_caps(0))
+			return 253;
+		break;
+	default:
+		break;
+	}
+	return open(path, attempt->cell->flags) < 0 ? errno : 0;
+}
+
+TEST(table_of_the_guide)
+{
+	struct attempt attempt;
+	size_t i;
+
+	if (!mount_debugfs())
+		SKIP(return, "no debugfs here");
+	attempt.buffer = buffer_new(exporter_there(SYSTEM) ? SYSTEM : UDMABUF,
+				    PAGE);
+	ASSERT_LE(0, attempt.buffer);
+	for (i = 0; i < ARRAY_LEN(cells); i++) {
+		attempt.cell = &cells[i];
+		for (attempt.who = 0; attempt.who < NR_WHO; attempt.who++)
+			EXPECT_EQ(cells[i].expected[attempt.who],
+				  run_child(open_cell, &attempt)) {
+				TH_LOG("%s by %s", cells[i].path,
+				       whose[attempt.who]);
+			}
+	}
+	close(attempt.buffer);
+}
+
 TEST_HARNESS_MAIN

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <drm/drm.h>
@@ -515,6 +516,29 @@ const char *list_fault(const struct text *text, struct list *list)
 	return NULL;
 }
 
+/*
+ * What is wrong with a listing during which the NR buffers of INOS were there
+ * and that began before any with a number above NEWEST was exported. Once each
+ * is what list_fault() sees to: it accepts no number twice.
+ */
+const char *keepers_fault(const struct text *text,
+			  const unsigned long long *inos, size_t nr,
+			  unsigned long long newest)
+{
+	const char *fault;
+	struct list list;
+	size_t i;
+
+	fault = list_fault(text, &list);
+	for (i = 0; i < nr && !fault; i++)
+		if (!list_find(&list, inos[i]))
+			fault = "a buffer that was there is not listed";
+	if (!fault && list.nr && list.rows[list.nr - 1].ino > newest)
+		fault = "a buffer is listed that was exported later";
+	list_free(&list);
+	return fault;
+}
+
 bool list_parse(const struct text *text, struct list *list)
 {
 	const char *fault = list_fault(text, list);
@@ -802,6 +826,14 @@ int receive_fd(int sock)
 		return -1;
 	memcpy(&fd, CMSG_DATA(cmsg), sizeof(int));
 	return fd;
+}
+
+double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
 /* Exactly the capabilities of this mask, and none that exec could give back */

@@ -83,6 +83,9 @@ bool text_read(int fd, size_t chunk, struct text *text);
 bool text_read_path(const char *path, struct text *text);
 void text_free(struct text *text);
 const char *list_fault(const struct text *text, struct list *list);
+const char *keepers_fault(const struct text *text,
+			  const unsigned long long *inos, size_t nr,
+			  unsigned long long newest);
 bool list_parse(const struct text *text, struct list *list);
 bool list_read(struct list *list);
 void list_free(struct list *list);
@@ -107,6 +110,7 @@ unsigned int inputs(unsigned int usual);
 unsigned int seed(void);
 
 /* Everything else */
+double now(void);		/* seconds */
 bool mount_debugfs(void);
 bool mount_tracefs(void);
 bool text_put(const char *path, const char *text);

@@ -399,6 +399,34 @@ TEST_F(lifetime, export_without_descriptor)
 	close(drm);
 }
 
+/* Somebody takes all the descriptors that there are for him */
+TEST_F_TIMEOUT(lifetime, exports_until_refused, 180)
+{
+	struct rlimit limit, few;
+	int fds[300], nr, err;
+
+	if (!exporter_there(variant->exporter))
+		SKIP(return, "no such exporter here");
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &limit));
+	few = limit;
+	few.rlim_cur = ARRAY_LEN(fds);
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &few));
+	for (nr = 0; nr < (int)ARRAY_LEN(fds); nr++) {
+		fds[nr] = buffer_new(variant->exporter, PAGE);
+		if (fds[nr] < 0)
+			break;
+	}
+	err = errno;
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+	EXPECT_GT(ARRAY_LEN(fds), nr);
+	EXPECT_LT(ARRAY_LEN(fds) / 2, nr);
+	EXPECT_EQ(EMFILE, err);
+	EXPECT_TRUE(exact(nr + 1, (nr + 8) * PAGE));
+	while (nr--)
+		close(fds[nr]);
+	EXPECT_TRUE(exact(1, 8 * PAGE));
+}
+
 TEST_F(lifetime, refused_exports)
 {
 	struct udmabuf_create create = { .size = PAGE };

@@ -391,7 +391,10 @@ TEST_F(list, exporting_child)
 	close(fd);
 }
 
-/* pid 1 of its own namespace has another in the initial one */
+/*
+ * pid 1 of its own namespace has another in the initial one, which is what also
+ * a reader in there sees. A user namespace makes no difference.
+ */
 TEST_F(list, pid_namespace)
 {
 	int sock[2], fd, status;
@@ -405,7 +408,14 @@ TEST_F(list, pid_namespace)
 	pid = fork();
 	if (!pid) {
 		fd = buffer_new(variant->exporter, PAGE);
-		_exit(getpid() != 1 || fd < 0 || send_fd(sock[1], fd));
+		if (getpid() != 1 || fd < 0 || !row_of(fd, &self->row) ||
+		    self->row.pid == 1)
+			_exit(1);
+		close(fd);
+		if (unshare(CLONE_NEWUSER))
+			_exit(2);
+		fd = buffer_new(variant->exporter, PAGE);
+		_exit(fd < 0 || send_fd(sock[1], fd));
 	}
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	ASSERT_EQ(0, status);

@@ -4,7 +4,8 @@
  * attached, sent, held and closed by many threads and by processes that are
  * killed, while others read all that shows them. What must hold at any moment
  * is looked at all the time; now and then all stop, and what must hold at rest
- * is compared with what each has.
+ * is compared with what each has. DMABUF_STATS_SEED says in which order all
+ * this is tried, TORTURE_BURST how many exports come at once now and then.
  */
 
 #include <errno.h>
@@ -19,7 +20,6 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <linux/dma-buf.h>
@@ -30,22 +30,21 @@
 #define WORKERS		8
 #define READERS		3
 #define SLOTS		16
-#define BURST		16
 #define KEEPERS		50
 #define SLOW		120	/* seconds */
 
 enum op {
 	EXPORT_SYSTEM, EXPORT_UDMABUF, EXPORT_VGEM, RENAME, MAP, SYNC, POLL,
 	ATTACH, SEND, DUP, HOLD, CLOSE, OWN_ROW, FDINFO, KILL, LISTING, PAUSE,
-	CUT, SEEK, PREAD, SHARED, RESET, BUFINFO_READ, MOMENT, REST, NR_OPS
+	CUT, READER_CLOSE, SEEK, PREAD, SHARED, RESET, BUFINFO_READ, MOMENT, REST, NR_OPS
 };
 
 static const char * const op_names[NR_OPS] = {
 	"export_by_system", "export_by_udmabuf", "export_by_vgem", "rename",
 	"map", "sync", "poll", "attach", "send", "dup", "hold_by_path", "close",
 	"own_row", "fdinfo", "kill_exporter", "listing", "pause_in_listing",
-	"cut_listing", "seek", "pread", "read_by_two_processes", "reset_peak",
-	"bufinfo", "moment", "rest",
+	"cut_listing", "close_by_reader", "seek", "pread",
+	"read_by_two_processes", "reset_peak", "bufinfo", "moment", "rest",
 };
 
 /* Of all processes. An export counts when it begins, and when it is done. */
@@ -57,6 +56,7 @@ struct shared {
 static struct shared *shared;
 static const char *failure;
 static bool stopped;
+static unsigned int burst = 16;
 
 /* A step of a worker holds it for reading; who wants all to rest, writing */
 static pthread_rwlock_t world;
@@ -64,6 +64,8 @@ static pthread_rwlock_t world;
 static pthread_mutex_t peak_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static unsigned long long keepers[KEEPERS];
+/* Buffers of readers, changed by who holds the world for reading */
+static unsigned int readers_own;
 
 static void count(enum op op)
 {
@@ -83,12 +85,13 @@ static void fail(const char *what)
 	__atomic_store_n(&stopped, true, __ATOMIC_RELAXED);
 }
 
-static double now(void)
-{
-	struct timespec ts;
+/* Each thread its own */
+#define KILLER	(WORKERS + READERS)
+#define SEEKER	(KILLER + 1)
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
+static unsigned int seed_of(unsigned int thread)
+{
+	return seed() * (SEEKER + 1) + thread;
 }
 
 /* Each worker has these, and each slot that is used is one buffer */
@@ -158,7 +161,7 @@ static void slot_free(struct worker *worker, struct slot *slot)
 
 static void slot_fill(struct worker *worker, struct slot *slot)
 {
-	int i;
+	unsigned int i;
 
 	*slot = (struct slot) {
 		.size = (rand_r(&worker->seed) % 4 + 1) * PAGE,
@@ -166,7 +169,7 @@ static void slot_fill(struct worker *worker, struct slot *slot)
 		.sock = { -1, -1 },
 	};
 	/* Most live for a moment only */
-	for (i = rand_r(&worker->seed) % 4 ? BURST : 0; i < BURST; i++)
+	for (i = rand_r(&worker->seed) % 4 ? burst : 0; i < burst; i++)
 		close(export(&worker->seed, slot->size));
 	slot->fd = export(&worker->seed, slot->size);
 	if (slot->fd < 0) {
@@ -402,7 +405,7 @@ static void doomed(unsigned int seed)
 
 static void *killer_main(void *arg)
 {
-	unsigned int seed = 4711;
+	unsigned int seed = seed_of(KILLER);
 	pid_t pid;
 
 	while (!stopping()) {
@@ -421,24 +424,6 @@ static void *killer_main(void *arg)
 	return arg;
 }
 
-/* Well-formed, the keepers once each, and none of later ones */
-static const char *listing_fault(const struct text *text,
-				 unsigned long long newest)
-{
-	const char *fault;
-	struct list list;
-	int i;
-
-	fault = list_fault(text, &list);
-	for (i = 0; i < KEEPERS && !fault; i++)
-		if (!list_find(&list, keepers[i]))
-			fault = "a buffer that was there is not listed";
-	if (!fault && list.rows[list.nr - 1].ino > newest)
-		fault = "a buffer is listed that was exported later";
-	list_free(&list);
-	return fault;
-}
-
 /* As read() may give less, up to the whole of CHUNK */
 static bool read_some(int fd, size_t chunk, struct text *text)
 {
@@ -455,6 +440,33 @@ static bool read_some(int fd, size_t chunk, struct text *text)
 	return true;
 }
 
+/* What it lists may go by its own hand: the last close is a reader's */
+static int reader_export(unsigned int *seed)
+{
+	int fd;
+
+	pthread_rwlock_rdlock(&world);
+	fd = export(seed, PAGE);
+	if (fd < 0)
+		fail("a reader cannot export");
+	else
+		__atomic_fetch_add(&readers_own, 1, __ATOMIC_RELAXED);
+	pthread_rwlock_unlock(&world);
+	return fd;
+}
+
+static int reader_close(int fd)
+{
+	if (fd < 0)
+		return fd;
+	pthread_rwlock_rdlock(&world);
+	close(fd);
+	__atomic_fetch_sub(&readers_own, 1, __ATOMIC_RELAXED);
+	pthread_rwlock_unlock(&world);
+	count(READER_CLOSE);
+	return -1;
+}
+
 static void *reader_main(void *arg)
 {
 	static const size_t chunks[] = { 1, 7, 64, 300, 4096, 65536 };
@@ -462,11 +474,12 @@ static void *reader_main(void *arg)
 	unsigned long long newest;
 	struct text text;
 	const char *fault;
+	int fd, own = -1;
 	size_t chunk;
 	bool cut;
-	int fd;
 
 	while (!stopping()) {
+		own = reader_export(&seed);
 		chunk = chunks[rand_r(&seed) % ARRAY_LEN(chunks)];
 		fd = open(rand_r(&seed) % 2 && !access(LIST_DEBUG, F_OK) ?
 			  LIST_DEBUG : LIST_PROC, O_RDONLY | O_CLOEXEC);
@@ -479,15 +492,18 @@ static void *reader_main(void *arg)
 		cut = false;
 		while (!cut && read_some(fd, chunk, &text)) {
 			if (rand_r(&seed) % (1 + 40000 / chunk) == 0) {
+				own = reader_close(own);
 				usleep(rand_r(&seed) % 10000);
 				count(PAUSE);
 			}
 			cut = rand_r(&seed) % (1 + 200000 / chunk) == 0;
 		}
-		fault = cut ? NULL : listing_fault(&text, newest);
+		fault = cut ? NULL :
+			keepers_fault(&text, keepers, KEEPERS, newest);
 		if (fault)
 			fail(fault);
 		count(cut ? CUT : LISTING);
+		own = reader_close(own);
 		close(fd);
 		text_free(&text);
 	}
@@ -498,7 +514,7 @@ static void *reader_main(void *arg)
 static void *seeker_main(void *arg)
 {
 	static const char head[] = LIST_HEAD_1 LIST_HEAD_2;
-	unsigned int seed = 815;
+	unsigned int seed = seed_of(SEEKER);
 	char buf[4096];
 	pid_t pid;
 	int fd;
@@ -613,11 +629,13 @@ static void moment(void)
 /* All rest: what is listed and counted is what the slots say */
 static void all_rest(void)
 {
-	unsigned long long bytes = KEEPERS * PAGE;
-	size_t nr = KEEPERS;
+	unsigned long long bytes;
+	size_t nr;
 	int i, j;
 
 	pthread_rwlock_wrlock(&world);
+	nr = KEEPERS + readers_own;
+	bytes = nr * PAGE;
 	for (i = 0; i < WORKERS; i++) {
 		for (j = 0; j < SLOTS; j++) {
 			if (!workers[i].slots[j].used)
@@ -678,14 +696,14 @@ static void torture(double seconds)
 	int i;
 
 	for (i = 0; i < WORKERS; i++) {
-		workers[i].seed = i + 1;
+		workers[i].seed = seed_of(i);
 		workers[i].drm = drm_open("vkms");
 		pthread_create(&workers[i].thread, NULL, worker_main,
 			       &workers[i]);
 	}
 	for (i = 0; i < READERS; i++)
 		pthread_create(&others[i], NULL, reader_main,
-			       (void *)(i + 100L));
+			       (void *)(long)seed_of(WORKERS + i));
 	pthread_create(&others[i++], NULL, seeker_main, NULL);
 	pthread_create(&others[i++], NULL, resetter_main, NULL);
 	pthread_create(&others[i++], NULL, killer_main, NULL);
@@ -712,6 +730,7 @@ static void torture(double seconds)
 int main(void)
 {
 	const char *seconds = getenv("TORTURE_SECONDS");
+	const char *exports = getenv("TORTURE_BURST");
 	struct counters before, after;
 	pthread_rwlockattr_t attr;
 	int fds[KEEPERS], parked, i;
@@ -721,6 +740,8 @@ int main(void)
 
 	ksft_print_header();
 	ksft_set_plan(NR_OPS + 3);
+	if (exports)
+		burst = strtoul(exports, NULL, 10);
 	for (i = 0; i < NR_EXPORTERS; i++)
 		exporter_there(i);	/* opens it, before there are threads */
 	pthread_rwlockattr_init(&attr);
@@ -734,7 +755,7 @@ int main(void)
 	alone = !before.nr_buffers;
 
 	for (i = 0; i < KEEPERS; i++) {
-		unsigned int seed = i;
+		unsigned int seed = seed_of(i);
 
 		fds[i] = export(&seed, PAGE);
 		if (fds[i] < 0 || !buffer_set_name(fds[i], "keeper"))
@@ -750,7 +771,8 @@ int main(void)
 
 	while (read_some(parked, 4096, &text))
 		;
-	ksft_test_result(!listing_fault(&text, newest), "parked_reader\n");
+	ksft_test_result(!keepers_fault(&text, keepers, KEEPERS, newest),
+			 "parked_reader\n");
 	close(parked);
 	for (i = 0; i < KEEPERS; i++)
 		close(fds[i]);

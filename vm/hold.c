@@ -3,12 +3,13 @@
  * Makes dma-bufs through a real exporter and holds them, for people at a shell
  * in the virtual machine and for the scripts that run there.
  *
- *   hold [-c COMM] [-n NAME] [-i] EXPORTER SIZE [COUNT]
+ *   hold [-c COMM] [-n NAME] [-i] [-s] EXPORTER SIZE [COUNT]
  *	makes COUNT buffers, says so, and holds them until it is killed; on
  *	SIGUSR1 it closes them, but keeps an O_PATH descriptor of each
  *
  * EXPORTER: heap (the system heap), udmabuf (over a memfd) or vgem (a DRM
- * device, by PRIME).  -i imports each buffer into vkms, a second DRM device.
+ * device, by PRIME).  -i imports each buffer into vkms, a second DRM device; -s
+ * makes all udmabufs over one memfd, so that a million of them fit.
  */
 #define _GNU_SOURCE
 #include <drm/drm.h>
@@ -27,7 +28,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#define MAX_BUFFERS 65536
+#define MAX_BUFFERS 1048576
 
 struct buffer {
 	int fd;
@@ -36,6 +37,7 @@ struct buffer {
 };
 
 static int vgem = -1, vkms = -1;
+static bool shared;
 
 static int open_or_die(const char *path)
 {
@@ -89,22 +91,26 @@ static void make_udmabuf(struct buffer *b, size_t size)
 		.flags = UDMABUF_FLAGS_CLOEXEC,
 		.size = size,
 	};
-	static int udmabuf = -1;
-	int memfd;
+	static int udmabuf = -1, memfd = -1;
 
 	if (udmabuf < 0)
 		udmabuf = open_or_die("/dev/udmabuf");
-	memfd = memfd_create("hold", MFD_ALLOW_SEALING | MFD_CLOEXEC);
-	if (memfd < 0)
-		err(1, "memfd_create");
-	if (ftruncate(memfd, size) ||
-	    fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK))
-		err(1, "memfd");
+	if (memfd < 0) {
+		memfd = memfd_create("hold", MFD_ALLOW_SEALING | MFD_CLOEXEC);
+		if (memfd < 0)
+			err(1, "memfd_create");
+		if (ftruncate(memfd, size) ||
+		    fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK))
+			err(1, "memfd");
+	}
 	create.memfd = memfd;
 	b->fd = ioctl(udmabuf, UDMABUF_CREATE, &create);
 	if (b->fd < 0)
 		err(1, "UDMABUF_CREATE");
-	close(memfd);
+	if (!shared) {
+		close(memfd);
+		memfd = -1;
+	}
 }
 
 static void make_vgem(struct buffer *b, size_t size)
@@ -167,7 +173,7 @@ static void demote(struct buffer *b)
 
 static void usage(void)
 {
-	errx(2, "arguments: [-c COMM] [-n NAME] [-i] heap|udmabuf|vgem SIZE [COUNT]");
+	errx(2, "arguments: [-c COMM] [-n NAME] [-i] [-s] heap|udmabuf|vgem SIZE [COUNT]");
 }
 
 int main(int argc, char **argv)
@@ -180,7 +186,7 @@ int main(int argc, char **argv)
 	sigset_t set;
 	size_t size;
 
-	while ((opt = getopt(argc, argv, "c:n:i")) != -1) {
+	while ((opt = getopt(argc, argv, "c:n:is")) != -1) {
 		switch (opt) {
 		case 'c':
 			prctl(PR_SET_NAME, optarg);
@@ -190,6 +196,9 @@ int main(int argc, char **argv)
 			break;
 		case 'i':
 			do_import = true;
+			break;
+		case 's':
+			shared = true;
 			break;
 		default:
 			usage();
