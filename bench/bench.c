@@ -21,11 +21,10 @@
  *		p50, p90, p99, p99.9, maximum
  * held:L	the same while somebody holds lock L, kernfs or reserve, for
  *		100 ms of each 200
- * two:E	export and close by one process and by two: how many in a second
  *
- * Exporters are heap, udmabuf and prime; for two also kernel, which stays in
- * the kernel. All times are nanoseconds of CLOCK_MONOTONIC. On a machine whose
- * clock is the number of instructions (vm --icount) they are instructions.
+ * Exporters are heap, udmabuf and prime. All times are nanoseconds of
+ * CLOCK_MONOTONIC. On a machine whose clock is the number of instructions (vm
+ * --icount) they are instructions.
  */
 
 #include <dirent.h>
@@ -166,17 +165,6 @@ static bool put(const char *path, const char *text)
 	if (fd >= 0)
 		close(fd);
 	return done;
-}
-
-static long long get(const char *path)
-{
-	long long value = -1;
-	FILE *f = fopen(path, "r");
-
-	if (!f || fscanf(f, "%lld", &value) != 1)
-		die(path);
-	fclose(f);
-	return value;
 }
 
 static void bench_export(int n, const char *unused)
@@ -553,7 +541,13 @@ static void bench_held(int n, const char *lock)
 
 static void held_longest(const char *what, int n)
 {
-	printf("hold %s %d %lld\n", what, n, get(HOLD_MAX));
+	unsigned long most;
+	FILE *f = fopen(HOLD_MAX, "r");
+
+	if (!f || fscanf(f, "%lu", &most) != 1)
+		die(HOLD_MAX);
+	fclose(f);
+	printf("hold %s %d %lu\n", what, n, most);
 	put(HOLD_MAX, "0");
 }
 
@@ -601,52 +595,6 @@ static void bench_hold(int n, const char *unused)
 		close(fds[k]);
 }
 
-/* How many pairs this process does in a window */
-static long long churn(const char *name)
-{
-	long long end = now() + WINDOW_NS, nr;
-	unsigned int e;
-
-	if (!strcmp(name, "kernel"))
-		return get(MODULE_DIR "churn");
-	e = exporter(name);
-	for (nr = 0; now() < end; nr++)
-		pair(e);
-	return nr;
-}
-
-static void bench_two(int n, const char *name)
-{
-	long long nr, sum;
-	int i, k, pipes[2];
-
-	if (pipe(pipes))
-		die("pipe");
-	for (k = 0; k < WINDOWS * 2; k++) {
-		int processes = 1 + k % 2;
-
-		for (i = 0; i < processes; i++) {
-			pid_t pid = fork();
-
-			if (pid < 0)
-				die("fork");
-			if (pid)
-				continue;
-			nr = churn(name);
-			if (write(pipes[1], &nr, sizeof(nr)) < 0)
-				die("pipe");
-			_exit(0);
-		}
-		for (i = 0, sum = 0; i < processes; i++) {
-			if (read(pipes[0], &nr, sizeof(nr)) < 0)
-				die("pipe");
-			sum += nr;
-			wait(NULL);
-		}
-		printf("two %s-%d %d %lld\n", name, processes, n, sum);
-	}
-}
-
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -657,7 +605,6 @@ int main(int argc, char **argv)
 		{ "total", bench_total }, { "list", bench_list },
 		{ "memory", bench_memory }, { "hold", bench_hold },
 		{ "readers", bench_readers }, { "held", bench_held },
-		{ "two", bench_two },
 	};
 	struct rlimit limit = { 1 << 20, 1 << 20 };
 	int n = argc > 1 ? atoi(argv[1]) : 0, i;
