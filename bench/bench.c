@@ -1,22 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What dma-bufs cost, measured in the guest: "bench PART N [EXPORTER]" prints
- * lines of
+ * What dma-bufs cost, measured in the guest: "bench N PART..." makes N buffers
+ * of the system heap and prints, for each PART, lines of
  *
  *	PART WHAT N VALUE...
  *
- * export N	export and close with N other buffers there: p50, mean, p1, p99
- * total N	a counter with N buffers there: open to close, and one pread()
- * list N	each list of N buffers: ns and bytes a row, reads
- * memory N E	bytes of slab that each of N buffers of exporter E takes, with all
- *		that belongs to it, before and after all that there is to read
- *		has been read; only in a machine that has made no others yet
- * readers N	export and close with N other buffers there, while another
- *		process does what WHAT says: p50, p99.9, maximum
- * two 0 E	export and close, pairs a second, by one process and by two
+ * export	export and close: p50, mean, p1, p99
+ * inside	dma_buf_export() and the release alone, in the kernel; and what
+ *		sysfs does to show a number: the same
+ * total	a counter: open to close, and one pread(); least and most of it;
+ *		the same of another number in sysfs, of one digit
+ * list[:L]	each list, or only L: time and bytes a row, reads; least and
+ *		most time a row
+ * memory:E	not with the N buffers, but with N of exporter E: bytes of slab
+ *		that each takes, with all that belongs to it, before and after
+ *		all that there is to read has been read; only in a machine that
+ *		has made no others yet
+ * hold		the longest hold of the index lock while WHAT is done
+ * readers[:R]	export and close, while another process does what WHAT says:
+ *		p50, p90, p99, p99.9, maximum
+ * held:L	the same while somebody holds lock L, kernfs or reserve, for
+ *		100 ms of each 200
  *
- * All times are nanoseconds of CLOCK_MONOTONIC. On a machine whose clock is the
- * number of instructions (vm --icount) they are instructions.
+ * Exporters are heap, udmabuf and prime. All times are nanoseconds of
+ * CLOCK_MONOTONIC. On a machine whose clock is the number of instructions (vm
+ * --icount) they are instructions.
  */
 
 #include <dirent.h>
@@ -38,9 +46,16 @@
 
 #define PAIRS		4000
 #define WARM_UP		200
+#define PASSES		4
 #define WINDOWS		10
 #define WINDOW_NS	1000000000LL
+#define HELD_NS		1000000000LL
+#define MAX_PAIRS	400000
+#define CURSORS		2000
+#define BTF		"/sys/kernel/btf/vmlinux"
 #define BUFFERS_DIR	"/sys/kernel/dmabuf/buffers"
+#define MODULE_DIR	DEBUG_DIR "dmabuf-bench/"
+#define HOLD_MAX	"/sys/module/dma_buf_index/parameters/hold_max"
 
 static const char * const exporters[] = { "heap", "udmabuf", "prime" };
 
@@ -113,51 +128,137 @@ static long long pair(unsigned int exporter)
 	return now() - begin;
 }
 
-static void bench_export(int n, unsigned int unused)
+static long long at(const long long *t, size_t nr, size_t per_mille)
+{
+	return t[nr * per_mille / 1000];
+}
+
+/* p50, mean, p1, p99 */
+static void spread(const char *part, const char *what, int n, long long *t,
+		   size_t nr)
+{
+	double sum = 0;
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		sum += t[i];
+	qsort(t, nr, sizeof(*t), compare);
+	printf("%s %s %d %lld %.1f %lld %lld\n", part, what, n, at(t, nr, 500),
+	       sum / nr, at(t, nr, 10), at(t, nr, 990));
+}
+
+/* p50, p90, p99, p99.9, maximum */
+static void tail(const char *part, const char *what, int n, long long *t,
+		 size_t nr)
+{
+	qsort(t, nr, sizeof(*t), compare);
+	printf("%s %s %d %lld %lld %lld %lld %lld\n", part, what, n,
+	       at(t, nr, 500), at(t, nr, 900), at(t, nr, 990), at(t, nr, 999),
+	       t[nr - 1]);
+}
+
+static bool put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool done = fd >= 0 && write(fd, text, strlen(text)) > 0;
+
+	if (fd >= 0)
+		close(fd);
+	return done;
+}
+
+static void bench_export(int n, const char *unused)
 {
 	static long long t[PAIRS];
 	unsigned int e;
-	double sum;
 	int i;
 
-	populate(n);
 	for (e = 0; e < ARRAY_LEN(exporters); e++) {
 		for (i = 0; i < WARM_UP; i++)
 			pair(e);
-		for (i = 0, sum = 0; i < PAIRS; i++)
-			sum += t[i] = pair(e);
-		qsort(t, PAIRS, sizeof(*t), compare);
-		printf("export %s %d %lld %.1f %lld %lld\n", exporters[e], n,
-		       t[PAIRS / 2], sum / PAIRS, t[PAIRS / 100],
-		       t[PAIRS * 99 / 100]);
+		for (i = 0; i < PAIRS; i++)
+			t[i] = pair(e);
+		spread("export", exporters[e], n, t, PAIRS);
 	}
 }
 
-static void bench_total(int n, unsigned int unused)
+/* Measurements of the module: p50, mean, p1, p99 of each */
+static void inside(const char *file, int n, const char * const what[3])
 {
-	long long begin, whole = 0, once = 0;
-	char buf[64];
-	int i, fd;
+	static const char * const results[] = { "first", "second", "nothing" };
+	static unsigned int raw[PAIRS];
+	static long long t[PAIRS];
+	char path[64];
+	size_t i, k;
+	FILE *f;
 
-	populate(n);
-	for (i = 0; i < 5; i++) {
+	snprintf(path, sizeof(path), MODULE_DIR "%s", file);
+	if (!put(path, "1000000"))
+		die(path);
+	for (i = 0; i < ARRAY_LEN(results); i++) {
+		snprintf(path, sizeof(path), MODULE_DIR "%s", results[i]);
+		f = fopen(path, "r");
+		if (!f || fread(raw, sizeof(*raw), PAIRS, f) != PAIRS)
+			die(path);
+		fclose(f);
+		for (k = 0; k < PAIRS; k++)
+			t[k] = raw[k];
+		spread("inside", what[i], n, t, PAIRS);
+	}
+}
+
+static void bench_inside(int n, const char *unused)
+{
+	static const char * const own[] = {
+		"export-own", "release-own", "nothing-own"
+	};
+	static const char * const given[] = {
+		"export-given", "release-given", "nothing-given"
+	};
+	static const char * const show[] = {
+		"clear-page", "print-8-digits", "nothing-show"
+	};
+
+	inside("own", n, own);
+	inside("given", n, given);
+	inside("show", n, show);
+}
+
+/* The first pass warms up */
+static void read_number(const char *file, const char *what, int n)
+{
+	long long begin, t[2][PASSES];
+	int i, k, fd, open_fd;
+	char buf[64];
+
+	open_fd = open(file, O_RDONLY);
+	for (i = 0; i < PASSES; i++) {
 		begin = now();
-		fd = open(STATS_DIR "bytes", O_RDONLY);
+		fd = open(file, O_RDONLY);
 		if (fd < 0 || read(fd, buf, sizeof(buf)) <= 0)
-			die("bytes");
+			die(file);
 		close(fd);
-		whole = now() - begin;
-	}
-	fd = open(STATS_DIR "bytes", O_RDONLY);
-	for (i = 0; i < 5; i++) {
+		t[0][i] = now() - begin;
+
 		begin = now();
-		if (pread(fd, buf, sizeof(buf), 0) <= 0)
-			die("bytes");
-		once = now() - begin;
+		if (pread(open_fd, buf, sizeof(buf), 0) <= 0)
+			die(file);
+		t[1][i] = now() - begin;
 	}
-	close(fd);
-	printf("total open-read-close %d %lld\n", n, whole);
-	printf("total pread %d %lld\n", n, once);
+	close(open_fd);
+	for (k = 0; k < 2; k++) {
+		qsort(t[k] + 1, PASSES - 1, sizeof(*t[k]), compare);
+		printf("total %s%s %d %lld %lld %lld\n", what,
+		       k ? "pread" : "open-read-close", n, t[k][PASSES / 2],
+		       t[k][1], t[k][PASSES - 1]);
+	}
+}
+
+/* And, for comparison, a number in sysfs that needs no looking for */
+static void bench_total(int n, const char *unused)
+{
+	read_number(STATS_DIR "bytes", "", n);
+	read_number("/sys/kernel/rcu_expedited", "other-", n);
 }
 
 /* One pass over FILE, or -1 if there is none; *bytes and *reads are added to */
@@ -214,29 +315,40 @@ static long long read_list(const char *what, size_t *bytes, int *reads)
 
 static const char * const lists[] = { "dmabufs", "bufinfo", "directories" };
 
-static void bench_list(int n, unsigned int unused)
+static bool wanted(const char *what, const char *only)
 {
-	size_t bytes = 0, i;
-	int reads = 0, run;
-	long long t = 0;
+	return !*only || !strcmp(what, only);
+}
 
-	populate(n);
+static void bench_list(int n, const char *only)
+{
+	/* The first pass warms up */
+	int passes = n > 100000 ? 2 : PASSES, reads = 0, run;
+	size_t bytes = 0, i;
+	long long t[PASSES];
+
 	for (i = 0; i < ARRAY_LEN(lists); i++) {
-		/* The second time counts */
-		for (run = 0; run < 2; run++) {
-			bytes = reads = 0;
-			t = read_list(lists[i], &bytes, &reads);
+		if (!wanted(lists[i], only))
+			continue;
+		for (run = 0; run < passes; run++) {
+			bytes = 0;
+			reads = 0;
+			t[run] = read_list(lists[i], &bytes, &reads);
 		}
-		if (t >= 0)
-			printf("list %s %d %.1f %.1f %d\n", lists[i], n,
-			       (double)t / n, (double)bytes / n, reads);
+		if (t[0] < 0)
+			continue;
+		qsort(t + 1, passes - 1, sizeof(*t), compare);
+		printf("list %s %d %.1f %.1f %d %.1f %.1f\n", lists[i], n,
+		       (double)t[passes / 2] / n, (double)bytes / n, reads,
+		       (double)t[1] / n, (double)t[passes - 1] / n);
 	}
 
 	/* The BPF iterator has a program of its own */
-	if (!access("/sys/kernel/btf/vmlinux", F_OK)) {
+	if (!access(BTF, F_OK) && wanted("bpf", only)) {
 		char command[64];
 
-		snprintf(command, sizeof(command), "./rows rows.o %d", n);
+		snprintf(command, sizeof(command), "./rows rows.o %d %d", n,
+			 passes);
 		if (system(command))
 			die(command);
 	}
@@ -257,11 +369,23 @@ static long long slab(void)
 	return kib * 1024;
 }
 
-static void bench_memory(int n, unsigned int e)
+static unsigned int exporter(const char *name)
 {
+	unsigned int e;
+
+	for (e = 0; e < ARRAY_LEN(exporters); e++)
+		if (!strcmp(name, exporters[e]))
+			return e;
+	fprintf(stderr, "bench: '%s' exports nothing\n", name);
+	exit(2);
+}
+
+static void bench_memory(int n, const char *name)
+{
+	unsigned int e = exporter(name);
 	long long before, made, read;
-	size_t i, bytes;
-	int k, reads;
+	size_t i, bytes = 0;
+	int k, reads = 0;
 
 	before = slab();
 	for (k = 0; k < n; k++)
@@ -274,142 +398,237 @@ static void bench_memory(int n, unsigned int e)
 	       (double)(made - before) / n, (double)(read - before) / n);
 }
 
+/* Somewhere near the end of the list, which the kernel has to walk to */
+static off_t near_end;
+
 /* What a reader does without pause; false if it cannot */
 static bool reader(const char *what)
 {
 	static char buf[4096];
-	size_t bytes;
-	int fd, reads;
+	int fd, reads = 0;
+	size_t bytes = 0;
 
-	if (strcmp(what, "seek"))
+	if (!strcmp(what, "bpf")) {
+		if (access(BTF, F_OK))
+			return false;
+		execl("./rows", "rows", "rows.o", "forever", NULL);
+		die("rows");
+	}
+	if (strcmp(what, "seek") && strcmp(what, "pread"))
 		return read_list(what, &bytes, &reads) >= 0;
 	fd = open(LIST_PROC, O_RDONLY);
 	if (fd < 0)
 		return false;
-	/* Near its end, which the kernel has to walk to */
-	bytes = pread(fd, buf, sizeof(buf), 40LL * 45000);
+	if (!strcmp(what, "seek"))
+		lseek(fd, near_end, SEEK_SET);
+	else if (pread(fd, buf, sizeof(buf), near_end) < 0)
+		die("pread");
 	close(fd);
 	return true;
 }
 
-/* All pairs in a window; the times go to t, of which there are max */
-static size_t window(long long *t, size_t max)
+static void find_near_end(void)
 {
-	long long end = now() + WINDOW_NS;
-	size_t n = 0;
+	size_t bytes = 0;
+	int reads;
 
-	while (n < max && now() < end)
-		t[n++] = pair(0);
-	return n;
+	if (read_all(LIST_PROC, &bytes, &reads) >= 0)
+		near_end = bytes - bytes / 20;
 }
 
-static void spread(const char *what, int n, long long *t, size_t nr)
+/* A process that runs FUNC with ARG until it is killed */
+static pid_t start(bool (*func)(const char *arg), const char *arg)
 {
-	qsort(t, nr, sizeof(*t), compare);
-	printf("readers %s %d %lld %lld %lld\n", what, n, t[nr / 2],
-	       t[nr * 999 / 1000], t[nr - 1]);
+	pid_t pid = fork();
+
+	if (pid < 0)
+		die("fork");
+	while (!pid)
+		func(arg);
+	return pid;
 }
 
-static void bench_readers(int n, unsigned int unused)
+static void stop(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static long long times[MAX_PAIRS];
+
+/* All pairs for so long; their times go to times */
+static size_t window(long long ns)
+{
+	long long end = now() + ns;
+	size_t nr = 0;
+
+	while (nr < MAX_PAIRS && now() < end)
+		times[nr++] = pair(0);
+	return nr;
+}
+
+static void bench_readers(int n, const char *only)
 {
 	static const char * const readers[] = {
-		"dmabufs", "seek", "bufinfo", "directories"
+		"dmabufs", "seek", "pread", "bufinfo", "directories", "bpf"
 	};
-	const size_t max = 200000;
-	long long *t = calloc(max, sizeof(*t));
 	char name[64];
-	size_t i, nr;
+	size_t i;
 	pid_t pid;
 	int w;
 
-	if (!t)
-		die("readers");
-	populate(n);
+	find_near_end();
 	for (i = 0; i < ARRAY_LEN(readers); i++) {
-		if (!reader(readers[i]))
+		if (!wanted(readers[i], only) ||
+		    (strcmp(readers[i], "bpf") ? !reader(readers[i]) :
+						 access(BTF, F_OK)))
 			continue;
+		snprintf(name, sizeof(name), "none-%s", readers[i]);
 		for (w = 0; w < WINDOWS; w++) {
-			nr = window(t, max);
-			snprintf(name, sizeof(name), "none-%s", readers[i]);
-			spread(name, n, t, nr);
-
-			pid = fork();
-			if (!pid)
-				for (;;)
-					reader(readers[i]);
-			nr = window(t, max);
-			spread(readers[i], n, t, nr);
-			kill(pid, SIGKILL);
-			waitpid(pid, NULL, 0);
+			tail("readers", name, n, times, window(WINDOW_NS));
+			pid = start(reader, readers[i]);
+			usleep(100000);
+			tail("readers", readers[i], n, times,
+			     window(WINDOW_NS));
+			stop(pid);
 		}
 	}
 }
 
-static void bench_two(int n, unsigned int e)
+/* Holds a lock for a while */
+static bool holder(const char *lock)
 {
-	long long end, done[2];
-	int i, k, pipes[2];
-	long pairs;
+	static char fd[16];
 
-	for (k = 0; k < WINDOWS * 2; k++) {
-		int processes = 1 + k % 2;
+	if (!fd[0])
+		snprintf(fd, sizeof(fd), "%d", export(0));
+	if (!put(lock, fd))
+		die(lock);
+	usleep(100000);
+	return true;
+}
 
-		if (pipe(pipes))
-			die("pipe");
-		end = now() + WINDOW_NS;
-		for (i = 0; i < processes; i++) {
-			if (fork())
-				continue;
-			for (pairs = 0; now() < end; pairs++)
-				pair(e);
-			if (write(pipes[1], &pairs, sizeof(pairs)) < 0)
-				die("pipe");
-			_exit(0);
-		}
-		for (i = 0; i < processes; i++) {
-			if (read(pipes[0], &pairs, sizeof(pairs)) < 0)
-				die("pipe");
-			done[i] = pairs;
-			wait(NULL);
-		}
-		close(pipes[0]);
-		close(pipes[1]);
-		printf("two %s %d %lld\n", exporters[e], processes,
-		       done[0] + (processes == 2 ? done[1] : 0));
+static void bench_held(int n, const char *lock)
+{
+	static const char * const readers[] = { "dmabufs", "bufinfo" };
+	size_t i, bytes = 0;
+	pid_t pid, who;
+	char name[64];
+	int reads = 0;
+
+	if (!strcmp(lock, "kernfs")) {
+		tail("held", "no-kernfs", n, times, window(HELD_NS));
+		who = start(holder, MODULE_DIR "kernfs");
+		tail("held", "kernfs", n, times, window(HELD_NS));
+		stop(who);
+		return;
 	}
+
+	for (i = 0; i < ARRAY_LEN(readers); i++) {
+		if (read_list(readers[i], &bytes, &reads) < 0)
+			continue;
+		pid = start(reader, readers[i]);
+		usleep(100000);
+		snprintf(name, sizeof(name), "no-reserve-%s", readers[i]);
+		tail("held", name, n, times, window(HELD_NS));
+		who = start(holder, MODULE_DIR "reserve");
+		snprintf(name, sizeof(name), "reserve-%s", readers[i]);
+		tail("held", name, n, times, window(HELD_NS));
+		stop(who);
+		stop(pid);
+	}
+}
+
+static void held_longest(const char *what, int n)
+{
+	unsigned long most;
+	FILE *f = fopen(HOLD_MAX, "r");
+
+	if (!f || fscanf(f, "%lu", &most) != 1)
+		die(HOLD_MAX);
+	fclose(f);
+	printf("hold %s %d %lu\n", what, n, most);
+	put(HOLD_MAX, "0");
+}
+
+static void bench_hold(int n, const char *unused)
+{
+	static const char * const readers[] = {
+		"dmabufs", "seek", "pread", "bufinfo"
+	};
+	static int fds[CURSORS];
+	char buf[64];
+	size_t i;
+	int k, fd;
+
+	find_near_end();
+	put(HOLD_MAX, "0");
+	for (k = 0; k < PAIRS; k++)
+		pair(k % ARRAY_LEN(exporters));
+	held_longest("export", n);
+	fd = open(STATS_DIR "bytes", O_RDONLY);
+	for (k = 0; k < PAIRS; k++)
+		if (pread(fd, buf, sizeof(buf), 0) <= 0)
+			die("bytes");
+	close(fd);
+	held_longest("total", n);
+	for (i = 0; i < ARRAY_LEN(readers); i++) {
+		reader(readers[i]);
+		held_longest(readers[i], n);
+	}
+
+	/* Other readers, all at the end of the list, where the walk passes */
+	for (k = 0; k < CURSORS; k++) {
+		fds[k] = open(LIST_PROC, O_RDONLY);
+		if (fds[k] < 0 || lseek(fds[k], near_end, SEEK_SET) < 0)
+			die(LIST_PROC);
+	}
+	put(HOLD_MAX, "0");
+	for (i = 0; i < ARRAY_LEN(readers); i++) {
+		char name[64];
+
+		reader(readers[i]);
+		snprintf(name, sizeof(name), "%s-past-readers", readers[i]);
+		held_longest(name, n);
+	}
+	for (k = 0; k < CURSORS; k++)
+		close(fds[k]);
 }
 
 int main(int argc, char **argv)
 {
 	static const struct {
 		const char *name;
-		void (*run)(int n, unsigned int exporter);
+		void (*run)(int n, const char *arg);
 	} parts[] = {
-		{ "export", bench_export }, { "total", bench_total },
-		{ "list", bench_list }, { "memory", bench_memory },
-		{ "readers", bench_readers }, { "two", bench_two },
+		{ "export", bench_export }, { "inside", bench_inside },
+		{ "total", bench_total }, { "list", bench_list },
+		{ "memory", bench_memory }, { "hold", bench_hold },
+		{ "readers", bench_readers }, { "held", bench_held },
 	};
-	int n = argc > 2 ? atoi(argv[2]) : 0;
-	unsigned int e = 0;
 	struct rlimit limit = { 1 << 20, 1 << 20 };
-	size_t i;
+	int n = argc > 1 ? atoi(argv[1]) : 0, i;
+	const char *arg;
+	size_t k;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (setrlimit(RLIMIT_NOFILE, &limit))
 		die("RLIMIT_NOFILE");
 	mount_debugfs();
 	prepare();
-	while (argc > 3 && e < ARRAY_LEN(exporters) &&
-	       strcmp(argv[3], exporters[e]))
-		e++;
-	for (i = 0; argc > 1 && e < ARRAY_LEN(exporters) &&
-	     i < ARRAY_LEN(parts); i++) {
-		if (strcmp(argv[1], parts[i].name))
-			continue;
-		parts[i].run(n, e);
-		return 0;
+	if (argc > 2 && strncmp(argv[2], "memory:", strlen("memory:")))
+		populate(n);
+	for (i = 2; i < argc; i++) {
+		arg = strchrnul(argv[i], ':');
+		for (k = 0; k < ARRAY_LEN(parts); k++)
+			if (!strncmp(argv[i], parts[k].name, arg - argv[i]) &&
+			    !parts[k].name[arg - argv[i]])
+				break;
+		if (k == ARRAY_LEN(parts)) {
+			fprintf(stderr, "bench: no part '%s'\n", argv[i]);
+			return 2;
+		}
+		parts[k].run(n, *arg ? arg + 1 : arg);
 	}
-	fprintf(stderr,
-		"usage: bench export|total|list|memory|readers|two N [EXPORTER]\n");
-	return 2;
+	return 0;
 }
