@@ -67,7 +67,7 @@ static void die(const char *what)
 	exit(1);
 }
 
-static long long now(void)
+static long long nanoseconds(void)
 {
 	struct timespec t;
 
@@ -122,10 +122,10 @@ static void populate(int n)
 
 static long long pair(unsigned int exporter)
 {
-	long long begin = now();
+	long long begin = nanoseconds();
 
 	close(export(exporter));
-	return now() - begin;
+	return nanoseconds() - begin;
 }
 
 static long long at(const long long *t, size_t nr, size_t per_mille)
@@ -233,17 +233,17 @@ static void read_number(const char *file, const char *what, int n)
 
 	open_fd = open(file, O_RDONLY);
 	for (i = 0; i < PASSES; i++) {
-		begin = now();
+		begin = nanoseconds();
 		fd = open(file, O_RDONLY);
 		if (fd < 0 || read(fd, buf, sizeof(buf)) <= 0)
 			die(file);
 		close(fd);
-		t[0][i] = now() - begin;
+		t[0][i] = nanoseconds() - begin;
 
-		begin = now();
+		begin = nanoseconds();
 		if (pread(open_fd, buf, sizeof(buf), 0) <= 0)
 			die(file);
-		t[1][i] = now() - begin;
+		t[1][i] = nanoseconds() - begin;
 	}
 	close(open_fd);
 	for (k = 0; k < 2; k++) {
@@ -265,7 +265,7 @@ static void bench_total(int n, const char *unused)
 static long long read_all(const char *file, size_t *bytes, int *reads)
 {
 	static char buf[65536];
-	long long begin = now();
+	long long begin = nanoseconds();
 	int fd = open(file, O_RDONLY);
 	ssize_t got;
 
@@ -276,14 +276,14 @@ static long long read_all(const char *file, size_t *bytes, int *reads)
 		++*reads;
 	}
 	close(fd);
-	return got < 0 ? -1 : now() - begin;
+	return got < 0 ? -1 : nanoseconds() - begin;
 }
 
 /* Both files of each directory, with a count or a total in mind */
 static long long read_directories(size_t *bytes, int *reads)
 {
 	static const char * const files[] = { "size", "exporter_name" };
-	long long begin = now();
+	long long begin = nanoseconds();
 	DIR *dir = opendir(BUFFERS_DIR);
 	struct dirent *entry;
 	char path[320];
@@ -301,7 +301,7 @@ static long long read_directories(size_t *bytes, int *reads)
 		}
 	}
 	closedir(dir);
-	return now() - begin;
+	return nanoseconds() - begin;
 }
 
 static long long read_list(const char *what, size_t *bytes, int *reads)
@@ -459,10 +459,10 @@ static long long times[MAX_PAIRS];
 /* All pairs for so long; their times go to times */
 static size_t window(long long ns)
 {
-	long long end = now() + ns;
+	long long end = nanoseconds() + ns;
 	size_t nr = 0;
 
-	while (nr < MAX_PAIRS && now() < end)
+	while (nr < MAX_PAIRS && nanoseconds() < end)
 		times[nr++] = pair(0);
 	return nr;
 }

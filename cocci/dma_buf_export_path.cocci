@@ -60,14 +60,21 @@ struct virtio_dma_buf_ops ops = { .ops = { .release = f } };
 struct dma_heap_ops ops = { .allocate = f };
 )
 
-@call@
+// Most files have none of these: calls are not looked for there
+@mine@
+identifier f =~ "^(dma_buf_export|dma_buf_file_release|dma_buf_release)$";
+@@
+
+f(...) { ... }
+
+@call depends on exports || ops || mine@
 identifier callee;
 position p;
 @@
 
 callee@p(...)
 
-@address@
+@address depends on exports || ops || mine@
 identifier x;
 global idexpression callee;
 position p;
@@ -75,7 +82,7 @@ position p;
 
 x(..., callee@p, ...)
 
-@sink@
+@sink depends on exports || ops || mine@
 identifier callee =~ "^(kobject_(add|init_and_add|create_and_add|del|rename|move|uevent(_env)?)|kset_(un)?register|kset_create_and_add|sysfs_(create|remove|add|update_group|(un)?merge_group|rename|move|delete)[a-z_]*|kernfs_(create|remove|rename|new|add|activate)[a-z_]*|device_(add|register|del|unregister|create|create_with_groups|destroy))$";
 position p;
 @@
@@ -110,11 +117,12 @@ p << sink.p;
 @@
 sinks.append((p[0].current_element, callee, p))
 
-@marked depends on context && (exports || ops)@
-identifier callee =~ "^(kobject_(add|init_and_add|create_and_add|del)|kset_(un)?register|sysfs_(create|remove)[a-z_]*|device_(add|register|del|unregister|create|destroy))$";
+@marked depends on context@
+identifier sink.callee;
+position sink.p;
 @@
 
-* callee(...)
+* callee@p(...)
 
 @script:python depends on report@
 @@
