@@ -158,7 +158,8 @@ static void dma_buf_index_copy(struct dma_buf *dmabuf, struct dma_buf_row *row)
 	row->size = dmabuf->size;
 	/* As long as it is among the open ones, its file is there */
 	row->refs = open ? file_count(dmabuf->file) : 0;
-	row->flags = open ? READ_ONCE(dmabuf->file->f_flags) : 0;
+	/* fcntl() changes them by a plain store, and old or new is as good */
+	row->flags = open ? data_race(READ_ONCE(dmabuf->file->f_flags)) : 0;
 	row->exporter = dmabuf->exp_name;
 	row->module = dmabuf->owner ? module_name(dmabuf->owner) : NULL;
 	row->attached = READ_ONCE(dmabuf->nr_attachments);
