@@ -20,19 +20,40 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SOFTEN = [
     (re.compile(r'\b(__(cond_)?(acquires?|releases?)(_shared)?(_ctx_lock)?|'
                 r'__must_(not_)?hold\w*|__\w*excludes\w*|__requires\w*|'
-                r'__(pt_)?guarded_by|__(re)?alloc_size|__diagnose_as\w*|'
+                r'__(pt_)?guarded_by|__(returns|assumes)_ctx_lock|__context_unsafe|'
+                r'__(re)?alloc_size|__diagnose_as\w*|'
                 r'__free)\s*(?=\()'), ''),
     (re.compile(r'\b(scoped_guard|scoped_cond_guard|scoped_class|'
                 r'drm_exec_until_all_locked)\s*(?=\()'), 'if (1)'),
     (re.compile(r'(?<=\bUVERBS_HANDLER)\s*(?=\()'), ''),
     (re.compile(r'\b(asm|__asm__|asm_inline|asm_volatile_goto)'
                 r'(\s+(volatile|__volatile__|goto|inline))*\s*(?=\()'), ';'),
-    (re.compile(r'\b(__no_kmsan_checks|__no_sanitize_\w+|noinstr|'
+    (re.compile(r'\b(__force|__kernel|__int128|__no_context_analysis|'
+                r'__no_(kasan|sanitize)_or_inline)\b|'
+                r'\(intptr_t\)'), None),
+    (re.compile(r'\b(__no_kmsan_checks|__no_sanitize_\w+|noinstr|notrace|'
                 r'__attribute__\s*\(\(\w+\)\))(?=\s)'), None),
     # a struct that a sizeof or the type of a function defines in passing
     (re.compile(r'struct \{[^{}]*\}(?= \w+\))'), None),
     (re.compile(r'^\}(?=\s*\*\s*\w+\()', re.M), 'T'),
 ]
+
+
+def last_branches(text):
+    """Of each #if only the last branch, and no directives."""
+    lines, opened = text.split('\n'), []
+    for i, line in enumerate(lines):
+        m = re.match(r'\s*#\s*(if|el|endif)', line)
+        if not m:
+            continue
+        if m.group(1) != 'if' and opened:
+            first = opened.pop()
+            if m.group(1) == 'el':
+                lines[first:i] = [''] * (i - first)
+        if m.group(1) != 'endif':
+            opened.append(i)
+        lines[i] = ''
+    return '\n'.join(lines)
 
 
 def soften(text):
@@ -101,6 +122,16 @@ class Spatch:
             todo.setdefault(rng[0], []).append(rng)
         if todo:
             self.run(todo)
+        # once more, with one branch of each #if; the text shows the others
+        again = {}
+        for path, rngs in todo.items():
+            for rng in rngs:
+                f = self.facts[rng]
+                if not f.seen and not f.inits and \
+                        '\n#if' in '\n' + self.index.text(*rng):
+                    again.setdefault(path, []).append(rng)
+        if again:
+            self.run(again, True)
         return [self.facts[r] for r in ranges]
 
     def head(self, path, start):
@@ -117,7 +148,7 @@ class Spatch:
             first -= 1
         return first
 
-    def run(self, todo):
+    def run(self, todo, last=False):
         paths = sorted(todo)
         for path in paths:
             for rng in todo[path]:
@@ -133,7 +164,8 @@ class Spatch:
                 full = os.path.join(tmp, path)
                 os.makedirs(os.path.dirname(full), exist_ok=True)
                 with open(full, 'w', encoding='latin-1') as f:
-                    f.write(soften('\n'.join(out)))
+                    text = soften('\n'.join(out))
+                    f.write(last_branches(text) if last else text)
                 size.append((sum(e - s for _, s, e in todo[path]), path))
             jobs = min(self.jobs, len(paths))
             # the heaviest first, each to the lighter share

@@ -8,7 +8,8 @@ A node is a tuple (kind, where, name):
   arg    (path of f, f, n)   what callers pass as the n-th argument of f
   queue  (struct, field)     work, timer or the like that is embedded there
   var    (path, name)        a function pointer, or an array of them
-  made                       made by a macro, or what a guard() of a class runs
+  made                       made by a macro, or what a guard() of a class or a
+                             static call of a name runs
 
 An edge leads from a node to what it may call, with the place and how: 'call',
 'pass' (the address is passed), 'queue' (runs later) or 'text' (only plain text
@@ -24,6 +25,9 @@ import subprocess
 from index import Incomplete, struct_of
 
 WORD = re.compile(r'[A-Za-z_]\w*')
+MEMBER = re.compile(r'(->|\.)\s*\w+')
+STATIC = re.compile(r'static_call(_cond|_mod)?')
+TAG = re.compile(r'\b(enum|struct|union)$')
 KEYWORDS = set(
     'if while for switch return sizeof typeof __typeof__ typeof_unqual do else '
     'case goto defined asm __asm__ __attribute__ __attribute static inline '
@@ -37,8 +41,8 @@ KEYWORDS = set(
 BUILTIN = re.compile(r'^(__builtin_\w+|__sync_\w+|__atomic_\w+|__c11_\w+|'
                      r'__underlying_\w+)$')
 
-# More than the core can have: a chain has got past the stop-list
-LIMIT = 4000
+# Twice what the core has: a chain has got past the stop-list
+LIMIT = 6000
 
 # Objects that are queued and run later, and chains of callbacks that run now.
 QUEUED = {'work_struct', 'delayed_work', 'rcu_work', 'timer_list', 'hrtimer',
@@ -169,7 +173,8 @@ class Text:
             rest = text[m.end():m.end() + 60].lstrip()
             member = before.endswith('->') or \
                 (before.endswith('.') and not before.endswith('..'))
-            if before.endswith('##') or rest.startswith('##'):
+            if before.endswith('##') or rest.startswith('##') or \
+                    TAG.search(before):
                 continue
             if not rest.startswith('('):
                 if not member:
@@ -412,8 +417,8 @@ class Graph:
 
     def look_up(self, name, path):
         out = [('func', r[0], name) for r in self.index.find_func(name, path)]
-        own = any(n[1] == path for n in out)
-        if not own:
+        own = [r for r in self.index.funcs.get(name, ()) if r[0] == path]
+        if not own or all(self.index.optional(r) for r in own):
             for r in self.index.find_macro(name, path):
                 out.append(('macro', r[0], name))
         # other architectures only for what this one lacks
@@ -668,7 +673,8 @@ class Graph:
 
     def name_edge(self, node, name, path, how, line, column, env):
         """An edge to what a name means.  False: the name means nothing."""
-        own = any(r[0] == path and r[4] for r in self.index.funcs.get(name, ()))
+        own = any(r[0] == path and r[4] and not self.index.optional(r)
+                  for r in self.index.funcs.get(name, ()))
         if not own:
             if self.data.sink(name):
                 self.edge(node, ('sink', '', name), how, line, column)
@@ -754,6 +760,9 @@ class Graph:
                     'scoped_cond_guard', 'DEFINE_CLASS', 'cond_guard'):
             self.cleanup(node, split_top(args)[0] if args else '', line)
             return
+        if STATIC.fullmatch(name):
+            self.edge(node, ('made', 'static', args.strip()), 'call', line)
+            return
         if name in env.locals and name not in self.index.macros:
             for e in env.assigned.get(name, ()):
                 self.value_read(node, env, e, line)
@@ -770,11 +779,13 @@ class Graph:
             self.edge(node, ('var', row[0], name), 'call', line, column)
             return
         if name in KEYWORDS or BUILTIN.match(name) or \
-                name in self.index.typedefs:
+                name in self.index.typedefs or name in self.index.assembler:
             return
         if self.optional(name, path):
             return
-        if self.data.maker(name):
+        if name in self.data.stops:
+            self.stopped[name] += 1
+        elif self.data.maker(name):
             self.edge(node, ('made', '', name), 'call', line, column)
         else:
             self.problem('%s:%d: %s() calls %s(), which is neither in the '
@@ -800,7 +811,8 @@ class Graph:
             how = 'queue' if queued else 'pass'
             if passed.get(f) != 'pass':
                 passed[f] = how
-        if not TESTS.match(name):
+        if not TESTS.match(name) and not any(
+                self.data.stop(n) for n in self.resolve(name, env.path)):
             for p in parts:
                 if '->' in p or '.' in p:
                     self.value_read(node, env, p, line, True)
@@ -937,7 +949,9 @@ class Graph:
                 self.cleanup(node, split_top(args)[0] if args else '', line)
                 if name == '__free':
                     continue
-            if self.name_edge(node, name, node[1], 'text', line, 0, env):
+            if STATIC.fullmatch(name):
+                self.edge(node, ('made', 'static', args.strip()), 'text', line)
+            elif self.name_edge(node, name, node[1], 'text', line, 0, env):
                 self.expand(node, env, name, args, line, 0, ())
                 self.arg_edges(node, env, name, args, line, 0, {})
         for at, e, field, args in text.indirect:
@@ -960,7 +974,11 @@ class Graph:
             for _, callee, args in text.calls:
                 if callee in env.locals or callee == name:
                     continue
-                if not self.name_edge(node, callee, path, 'call', row[1], 0,
+                if STATIC.fullmatch(callee) and \
+                        not env.locals & set(WORD.findall(args)):
+                    self.edge(node, ('made', 'static', args.strip()), 'call',
+                              row[1])
+                elif not self.name_edge(node, callee, path, 'call', row[1], 0,
                                       env):
                     self.other_in_macro(node, env, callee, row[1])
             for _, ref in text.refs:
@@ -979,11 +997,14 @@ class Graph:
 
     def other_in_macro(self, node, env, name, line):
         if name in self.index.vars or name in KEYWORDS or \
-                BUILTIN.match(name) or name in self.index.typedefs:
+                BUILTIN.match(name) or name in self.index.typedefs or \
+                name in self.index.assembler:
             return
         if self.optional(name, node[1]):
             return
-        if self.data.maker(name):
+        if name in self.data.stops:
+            self.stopped[name] += 1
+        elif self.data.maker(name):
             self.edge(node, ('made', '', name), 'call', line)
         else:
             self.problem('%s:%d: macro %s calls %s(), which is neither in the '
@@ -996,6 +1017,14 @@ class Graph:
     def do_made(self, node):
         """What the macros that make a function, or its class, call."""
         _, kind, name = node
+        if kind == 'static':
+            rows = self.index.static.get(name, ())
+            for path, line, callee in rows:
+                if callee not in ('NULL', 'func'):
+                    self.name_edge(node, callee, path, 'call', line, 0, None)
+            if not rows:
+                self.problem('nothing defines static_call(%s)' % name)
+            return
         if kind == 'class':
             rows = self.index.classes.get(name, ())
             if not rows:
@@ -1146,7 +1175,7 @@ class Graph:
                           'call', line)
             elif name in env.locals:
                 for x in env.assigned.get(name, ()):
-                    if name not in WORD.findall(x):
+                    if name not in WORD.findall(MEMBER.sub('', x)):
                         self.values(node, env, x, path, line, depth + 1)
             elif name in self.index.funcs:
                 self.name_edge(node, name, path, 'call', line, 0, env)
@@ -1210,6 +1239,9 @@ class Graph:
                                 self.values(node, env, q, rng[0], line)
             for line, left, right in f.assigns:
                 m = last_member(squeeze(left))
+                if m and m[1] == field and 'INIT' in right and \
+                        env.struct(m[0]) in (where, None):
+                    self.values(node, env, right, rng[0], line)
                 if not m or m[1] not in ('function', 'func', 'notifier_call'):
                     continue
                 o = last_member(m[0])

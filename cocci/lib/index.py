@@ -20,13 +20,17 @@ EXPORT = r'\bdma_buf_export[ \t]*\(|struct (virtio_)?dma_buf_ops\b[^;()]*='
 CLASSES = (r'^(DEFINE|EXTEND)_(FREE|CLASS\w*|GUARD\w*|LOCK_GUARD\w*)'
            r'\(\s*(\w+)')
 
+# What a static call of that name runs
+STATIC = (r'\b(DEFINE_STATIC_CALL|(__)?static_call_update)\w*'
+          r'\(\s*(\w+)\s*,\s*&?(\w+)')
+
 # What gives a queued object its function, for all kinds of deferred work.
 BINDERS = ('INIT_(DELAYED_|RCU_|DEFERRABLE_)?WORK(_ONSTACK)?|'
            'INIT_DELAYED_WORK_ONSTACK|__INIT_WORK|__INIT_DELAYED_WORK|'
            'DECLARE_(DELAYED_|DEFERRABLE_)?WORK|'
            'timer_setup(_on_stack)?|hrtimer_setup(_on_stack)?|setup_timer|'
            'DEFINE_TIMER|tasklet_(setup|init)|DECLARE_TASKLET(_OLD)?|'
-           'init_irq_work|DEFINE_IRQ_WORK|IRQ_WORK_INIT|init_task_work|'
+           'init_irq_work|DEFINE_IRQ_WORK|IRQ_WORK_INIT(_LAZY|_HARD)?|init_task_work|'
            'kthread_init_(delayed_)?work|DEFINE_KTHREAD_(DELAYED_)?WORK|'
            r'\w*_notifier_chain_register|INIT_WORK_\w+')
 
@@ -38,7 +42,9 @@ ATTRIBUTES = ('____cacheline_aligned_in_smp,____cacheline_aligned,'
               '__percpu,__iomem,__user,__randomize_layout,__ro_after_init,'
               '__read_mostly,__maybe_unused,__counted_by_le+,__section+,'
               '__refdata,__initdata,__initconst,__used,__nonstring,'
-              'CGROUP_REF_FN_ATTRS,I915_SELFTEST_DECLARE+,__releases+,'
+              'CGROUP_REF_FN_ATTRS,CGROUP_REF_EXPORT+,__no_context_analysis,'
+              '__returns_ctx_lock+,SEQCOUNT_LOCKNAME+,DEFINE_BATCHED_ENTROPY+,'
+              'I915_SELFTEST_DECLARE+,__releases+,'
               '__acquires+,__must_hold+,__cond_acquires+,__cond_releases+,'
               '__acquires_shared+,__releases_shared+,__must_hold_shared+,'
               'DEFINE_FREE+,DEFINE_CLASS+,DEFINE_GUARD+,DEFINE_GUARD_COND+,'
@@ -46,6 +52,8 @@ ATTRIBUTES = ('____cacheline_aligned_in_smp,____cacheline_aligned,'
               'DEFINE_LOCK_GUARD_1_COND+')
 
 CORE = re.compile(r'(block|fs|init|ipc|kernel|lib|mm|security|virt)/')
+
+WEAK = re.compile(r'\b__weak\b|\bweak\b.*\)\)')
 
 COMMENT = re.compile(
     r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
@@ -96,10 +104,13 @@ class Index:
         self.macros = collections.defaultdict(list)
         self.assigns = collections.defaultdict(list)
         self.binds = []
+        self.assembler = set()
         self.classes = collections.defaultdict(list)
+        self.static = collections.defaultdict(list)
         self._raw = {}
         self._clean = {}
         self._sum = {}
+        self._depth = {}
         self._containers = None
         self.scan(max(1, jobs))
 
@@ -111,6 +122,8 @@ class Index:
             yield from self.folder(top, True)
         for top in scope['flat']:
             yield from self.folder(top, False)
+        yield from (f for f in scope['core']
+                    if os.path.exists(os.path.join(self.root, f)))
         self.exporters = self.plain(EXPORT)
         self.found = self.plain('|'.join([EXPORT] + scope['plain']))
         for top in sorted({os.path.dirname(f) for f in self.found}):
@@ -145,16 +158,24 @@ class Index:
                 ['grep', '-nHE', r'(->|\.)\w+(\[[^]]*\])?[ \t]*=($|[^=])'
                  .replace(r'\t', '\t')],
                 ['grep', '-nHwE', BINDERS],
-                ['grep', '-nHE', CLASSES]]
+                ['grep', '-nHE', CLASSES],
+                ['grep', '-nHE', STATIC]]
+        top = os.path.join(self.root, self.arch, 'lib')
+        for name in sorted(os.listdir(top)) if os.path.isdir(top) else ():
+            if name.endswith('.S'):
+                with open(os.path.join(top, name), encoding='latin-1') as f:
+                    self.assembler.update(re.findall(
+                        r'^SYM_(?:TYPED_)?FUNC_\w+\((\w+)', f.read(), re.M))
         for cmd, take in ([tags, self.take_tags],
                           [text[0], self.take_macro],
                           [text[1], self.take_assign],
                           [text[2], self.take_bind],
-                          [text[3], self.take_class]):
+                          [text[3], self.take_class],
+                          [text[4], self.take_static]):
             for line in self.run(cmd, jobs):
                 take(line)
         for table in (self.funcs, self.vars, self.macros, self.assigns,
-                      self.classes):
+                      self.classes, self.static):
             for rows in table.values():
                 rows.sort()
         self.binds.sort()
@@ -263,6 +284,12 @@ class Index:
             m = re.search(CLASSES, text)
             self.classes[m.group(3)].append((path, num))
 
+    def take_static(self, line):
+        if line:
+            path, num, text = self.grepped(line)
+            for m in re.finditer(STATIC, text):
+                self.static[m.group(3)].append((path, num, m.group(4)))
+
     def raw(self, path):
         if path not in self._raw:
             if path in self.overlay:
@@ -292,13 +319,17 @@ class Index:
     def near(self, rows, path):
         """Of equal names, those that a file can mean.
 
-        Its own first; then what is public, with what the folders next to it
-        hold.  Only if there is neither, all of them: too many rather than
-        too few.
+        Its own first, which may be a stub for kernels without the real one;
+        then what is public, with what the folders next to it hold.  Only if
+        there is neither, all of them: too many rather than too few.
         """
         own = [r for r in rows if r[0] == path]
         if own:
-            return own
+            others = [r for r in rows if r[0] != path]
+            if not others or len(own[0]) == 1 or \
+                    not all(self.optional(r) for r in own):
+                return own
+            return own + self.near(others, path)
         here = [r for r in rows if self.usable(r[0])]
         rows = here or rows
         pub = [r for r in rows if public(r[0])]
@@ -316,6 +347,22 @@ class Index:
             return pub + [r for r in rest if r[0].endswith('.c')]
         return [r for r in rest if r[0].endswith('.c')] or rest
 
+    def optional(self, row):
+        """Whether another definition may take the place of this one: it is
+        weak, or stands in an #if."""
+        path = row[0]
+        if WEAK.search(self.text(path, max(row[1] - 2, 1), row[1] + 1)):
+            return True
+        if path not in self._depth:
+            depth, depths = -1 if path.endswith('.h') else 0, [0]
+            for line in self.clean(path):
+                m = re.match(r'\s*#\s*(if|endif)', line)
+                if m:
+                    depth += 1 if m.group(1) == 'if' else -1
+                depths.append(depth)
+            self._depth[path] = depths
+        return self._depth[path][row[1]] > 0
+
     def find_func(self, name, path):
         rows = [r for r in self.funcs.get(name, ())
                 if r[0] == path or not (r[4] and r[0].endswith('.c'))]
@@ -328,10 +375,11 @@ class Index:
         rows = [r for r in self.macros.get(name, ())
                 if r[0] == path or r[0].endswith('.h')]
         if not rows:
-            return []
-        own = [r for r in rows if r[0] == path]
-        if own:
-            return own
+            # one of another .c: this file may be included there
+            return [r for r in self.macros.get(name, ())
+                    if os.path.dirname(r[0]) == os.path.dirname(path)]
+        if any(r[0] == path for r in rows):
+            return self.near(rows, path)
         rows = self.near(rows, path)
         return [r for r in rows if public(r[0]) or common(r[0], path)] or rows
 
