@@ -1020,8 +1020,12 @@ class Graph:
         if kind == 'static':
             rows = self.index.static.get(name, ())
             for path, line, callee in rows:
-                if callee not in ('NULL', 'func'):
-                    self.name_edge(node, callee, path, 'call', line, 0, None)
+                if callee not in ('NULL', 'func') and \
+                        callee not in self.index.assembler and \
+                        not self.name_edge(node, callee, path, 'call', line,
+                                           0, None):
+                    self.problem('%s:%d: static_call(%s) runs %s(), which is '
+                                 'not in the tree' % (path, line, name, callee))
             if not rows:
                 self.problem('nothing defines static_call(%s)' % name)
             return

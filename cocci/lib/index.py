@@ -160,12 +160,14 @@ class Index:
                 ['grep', '-nHwE', BINDERS],
                 ['grep', '-nHE', CLASSES],
                 ['grep', '-nHE', STATIC]]
-        top = os.path.join(self.root, self.arch, 'lib')
-        for name in sorted(os.listdir(top)) if os.path.isdir(top) else ():
-            if name.endswith('.S'):
-                with open(os.path.join(top, name), encoding='latin-1') as f:
-                    self.assembler.update(re.findall(
-                        r'^SYM_(?:TYPED_)?FUNC_\w+\((\w+)', f.read(), re.M))
+        for top in 'entry', 'lib':
+            top = os.path.join(self.root, self.arch, top)
+            for name in os.listdir(top) if os.path.isdir(top) else ():
+                if name.endswith('.S'):
+                    with open(os.path.join(top, name), encoding='latin-1') as f:
+                        self.assembler.update(re.findall(
+                            r'^SYM_(?:TYPED_)?(?:FUNC|CODE)_\w+\((\w+)',
+                            f.read(), re.M))
         for cmd, take in ([tags, self.take_tags],
                           [text[0], self.take_macro],
                           [text[1], self.take_assign],
