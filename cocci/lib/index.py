@@ -329,7 +329,7 @@ class Index:
         if own:
             others = [r for r in rows if r[0] != path]
             if not others or len(own[0]) == 1 or \
-                    not all(self.optional(r) for r in own):
+                    not all(self.replaceable(r) for r in own):
                 return own
             return own + self.near(others, path)
         here = [r for r in rows if self.usable(r[0])]
@@ -349,7 +349,7 @@ class Index:
             return pub + [r for r in rest if r[0].endswith('.c')]
         return [r for r in rest if r[0].endswith('.c')] or rest
 
-    def optional(self, row):
+    def replaceable(self, row):
         """Whether another definition may take the place of this one: it is
         weak, or stands in an #if."""
         path = row[0]
