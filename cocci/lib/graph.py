@@ -418,7 +418,7 @@ class Graph:
     def look_up(self, name, path):
         out = [('func', r[0], name) for r in self.index.find_func(name, path)]
         own = [r for r in self.index.funcs.get(name, ()) if r[0] == path]
-        if not own or all(self.index.optional(r) for r in own):
+        if not own or all(self.index.replaceable(r) for r in own):
             for r in self.index.find_macro(name, path):
                 out.append(('macro', r[0], name))
         # other architectures only for what this one lacks
@@ -673,7 +673,7 @@ class Graph:
 
     def name_edge(self, node, name, path, how, line, column, env):
         """An edge to what a name means.  False: the name means nothing."""
-        own = any(r[0] == path and r[4] and not self.index.optional(r)
+        own = any(r[0] == path and r[4] and not self.index.replaceable(r)
                   for r in self.index.funcs.get(name, ()))
         if not own:
             if self.data.sink(name):
@@ -1020,8 +1020,12 @@ class Graph:
         if kind == 'static':
             rows = self.index.static.get(name, ())
             for path, line, callee in rows:
-                if callee not in ('NULL', 'func'):
-                    self.name_edge(node, callee, path, 'call', line, 0, None)
+                if callee not in ('NULL', 'func') and \
+                        callee not in self.index.assembler and \
+                        not self.name_edge(node, callee, path, 'call', line,
+                                           0, None):
+                    self.problem('%s:%d: static_call(%s) runs %s(), which is '
+                                 'not in the tree' % (path, line, name, callee))
             if not rows:
                 self.problem('nothing defines static_call(%s)' % name)
             return

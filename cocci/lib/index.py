@@ -160,12 +160,14 @@ class Index:
                 ['grep', '-nHwE', BINDERS],
                 ['grep', '-nHE', CLASSES],
                 ['grep', '-nHE', STATIC]]
-        top = os.path.join(self.root, self.arch, 'lib')
-        for name in sorted(os.listdir(top)) if os.path.isdir(top) else ():
-            if name.endswith('.S'):
-                with open(os.path.join(top, name), encoding='latin-1') as f:
-                    self.assembler.update(re.findall(
-                        r'^SYM_(?:TYPED_)?FUNC_\w+\((\w+)', f.read(), re.M))
+        for top in 'entry', 'lib':
+            top = os.path.join(self.root, self.arch, top)
+            for name in os.listdir(top) if os.path.isdir(top) else ():
+                if name.endswith('.S'):
+                    with open(os.path.join(top, name), encoding='latin-1') as f:
+                        self.assembler.update(re.findall(
+                            r'^SYM_(?:TYPED_)?(?:FUNC|CODE)_\w+\((\w+)',
+                            f.read(), re.M))
         for cmd, take in ([tags, self.take_tags],
                           [text[0], self.take_macro],
                           [text[1], self.take_assign],
@@ -327,7 +329,7 @@ class Index:
         if own:
             others = [r for r in rows if r[0] != path]
             if not others or len(own[0]) == 1 or \
-                    not all(self.optional(r) for r in own):
+                    not all(self.replaceable(r) for r in own):
                 return own
             return own + self.near(others, path)
         here = [r for r in rows if self.usable(r[0])]
@@ -347,7 +349,7 @@ class Index:
             return pub + [r for r in rest if r[0].endswith('.c')]
         return [r for r in rest if r[0].endswith('.c')] or rest
 
-    def optional(self, row):
+    def replaceable(self, row):
         """Whether another definition may take the place of this one: it is
         weak, or stands in an #if."""
         path = row[0]
