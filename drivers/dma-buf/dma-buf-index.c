@@ -168,7 +168,7 @@ static void dma_buf_index_copy(struct dma_buf *dmabuf, struct dma_buf_row *row)
 
 	row->name[0] = '\0';
 	/* A name once set is only ever replaced */
-	if (READ_ONCE(dmabuf->name)) {
+	if (data_race(READ_ONCE(dmabuf->name))) {
 		spin_lock(&dmabuf->name_lock);
 		strscpy(row->name, dmabuf->name, sizeof(row->name));
 		spin_unlock(&dmabuf->name_lock);
