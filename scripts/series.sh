@@ -17,9 +17,11 @@ to_repo() {
 }
 
 # part BASE FILE: FILE's text for BASE: "@only BASE..." starts a part that only
-# these bases have, "@all" ends it; "@version@" is the version in "bases"
+# these bases have, "@all" ends it; "@version@" is the version in "bases", and
+# bench/report replaces what is quoted from the benchmark
 part() {
-	awk -v base="$1" -v known="$(bases | xargs)" -v version="$(base_field "$1" 3)" '
+	local text
+	text=$(awk -v base="$1" -v known="$(bases | xargs)" -v version="$(base_field "$1" 3)" '
 		BEGIN { n = split(known, k, " "); for (i = 1; i <= n; i++) is[k[i]] = 1 }
 		$1 == "@only" {
 			off = 1
@@ -30,7 +32,14 @@ part() {
 			next
 		}
 		$0 == "@all" { off = 0; next }
-		!off { gsub(/@version@/, version); print }' "$2" || die "${2#"$TOP"/}: bad @only line"
+		!off { gsub(/@version@/, version); print }' "$2") ||
+		die "${2#"$TOP"/}: bad @only line"
+	case $text in
+	*@bench\ * | *@cover\ *)
+		"$TOP/bench/report" quote <<< "$text" ||
+			die "${2#"$TOP"/} quotes what has not been measured" ;;
+	*) printf '%s\n' "$text" ;;
+	esac
 }
 
 # steps BASE: the folders of edits/ that make a patch for BASE, in order
@@ -208,7 +217,7 @@ series() {
 	key=$({
 		kernel_git "$TREE" rev-parse pristine
 		inputs=(bases MAINTAINERS scripts/series.sh scripts/lib.sh edits drivers
-			selftests Documentation)
+			selftests Documentation bench/report bench/RESULT)
 		[ ! -d cocci ] || inputs+=(cocci)
 		find "${inputs[@]}" -type f -printf '%p %m\n' | LC_ALL=C sort
 		find "${inputs[@]}" -type f -print0 | LC_ALL=C sort -z | xargs -0 cat

@@ -179,7 +179,7 @@ static void dma_buf_index_copy(struct dma_buf *dmabuf, struct dma_buf_row *row)
  * dma_buf_index_find - find a buffer by its number and copy what the list says
  * @cursor: of the caller, in the index, not behind any buffer with the number
  *	@ino or more
- * @ino: the lowest number that will do
+ * @ino: the lowest number that will do, 1 or more
  * @last: the highest number that will do
  * @row: where to put the row of the buffer with the lowest such number
  *
