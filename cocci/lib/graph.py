@@ -389,7 +389,9 @@ class Graph:
         self.data = data
         self.edges = {}
         self.problems = set()
-        self.lost = set()       # the same, in drivers: part of what is cut
+        self.lost = set()       # the same, in drivers
+        self.left = {}          # (node, name): line where a driver calls what
+                                # is not read
         self.strict = True
         self.outside = set()
         self.followed = set(index.found)
@@ -661,6 +663,13 @@ class Graph:
     def problem(self, text):
         (self.problems if self.strict else self.lost).add(text)
 
+    def nowhere(self, node, name, line, text):
+        """A call of what no file that is read defines."""
+        if self.strict:
+            self.problem(text)
+        else:
+            self.left[node, name] = line
+
     @staticmethod
     def title(node):
         """A node as a reader of a chain sees it."""
@@ -788,7 +797,8 @@ class Graph:
         elif self.data.maker(name):
             self.edge(node, ('made', '', name), 'call', line, column)
         else:
-            self.problem('%s:%d: %s() calls %s(), which is neither in the '
+            self.nowhere(node, name, line,
+                         '%s:%d: %s() calls %s(), which is neither in the '
                          'tree nor on the stop-list'
                          % (path, line, node[2], name))
 
@@ -1007,7 +1017,8 @@ class Graph:
         elif self.data.maker(name):
             self.edge(node, ('made', '', name), 'call', line)
         else:
-            self.problem('%s:%d: macro %s calls %s(), which is neither in the '
+            self.nowhere(node, name, line,
+                         '%s:%d: macro %s calls %s(), which is neither in the '
                          'tree nor on the stop-list'
                          % (node[1], line, node[2], name))
 
