@@ -17,11 +17,14 @@ to_repo() {
 }
 
 # part BASE FILE: FILE's text for BASE: "@only BASE..." starts a part that only
-# these bases have, "@all" ends it; "@version@" is the version in "bases", and
-# bench/report replaces what is quoted from the benchmark
+# these bases have, "@all" ends it; "@version@" is the version in "bases",
+# "@torture@" the sum of torture/RESULT, and bench/report replaces what is quoted
+# from the benchmark
 part() {
-	local text
-	text=$(awk -v base="$1" -v known="$(bases | xargs)" -v version="$(base_field "$1" 3)" '
+	local text torture
+	torture=$(sed -n 's/^exports made: //p' "$TOP/torture/RESULT")
+	text=$(awk -v base="$1" -v known="$(bases | xargs)" -v version="$(base_field "$1" 3)" \
+		-v torture="$torture" '
 		BEGIN { n = split(known, k, " "); for (i = 1; i <= n; i++) is[k[i]] = 1 }
 		$1 == "@only" {
 			off = 1
@@ -32,7 +35,7 @@ part() {
 			next
 		}
 		$0 == "@all" { off = 0; next }
-		!off { gsub(/@version@/, version); print }' "$2") ||
+		!off { gsub(/@version@/, version); gsub(/@torture@/, torture); print }' "$2") ||
 		die "${2#"$TOP"/}: bad @only line"
 	case $text in
 	*@bench\ * | *@cover\ *)
@@ -217,7 +220,8 @@ series() {
 	key=$({
 		kernel_git "$TREE" rev-parse pristine
 		inputs=(bases MAINTAINERS scripts/series.sh scripts/lib.sh edits drivers
-			selftests Documentation bench/report bench/RESULT)
+			selftests Documentation bench/report bench/RESULT
+			torture/RESULT)
 		[ ! -d cocci ] || inputs+=(cocci)
 		find "${inputs[@]}" -type f -printf '%p %m\n' | LC_ALL=C sort
 		find "${inputs[@]}" -type f -print0 | LC_ALL=C sort -z | xargs -0 cat
