@@ -9,7 +9,7 @@ and none through a pointer.
 import collections
 import re
 
-from index import Index
+from index import MACRO, Index
 
 CALL = re.compile(r'\b([A-Za-z_]\w*)\s*\(')
 FOLDERS = ('arch/x86', 'block', 'crypto', 'drivers', 'fs', 'include',
@@ -18,7 +18,7 @@ FOLDERS = ('arch/x86', 'block', 'crypto', 'drivers', 'fs', 'include',
 
 
 class Names(Index):
-    """Where the whole tree defines functions, and macros that take arguments."""
+    """Where the whole tree defines functions and macros."""
 
     def walk(self, scope):
         for top in FOLDERS:
@@ -30,8 +30,7 @@ class Names(Index):
                 '--sort=no', '-L', '-']
         for line in self.run(tags, jobs):
             self.take_tags(line)
-        for line in self.run(['grep', '-nHE', r'^[ \t]*#[ \t]*define[ \t]+\w+\('
-                              .replace(r'\t', '\t')], jobs):
+        for line in self.run(['grep', '-nHE', MACRO], jobs):
             self.take_macro(line)
         for table in (self.funcs, self.macros):
             for rows in table.values():
@@ -47,10 +46,10 @@ class Beyond:
         self.sinks = {}         # those of them that are sinks, by name
 
     def nodes(self, name, path):
-        rows = self.index.find_func(name, path)
-        if rows:
-            return sorted({('func', r[0], name) for r in rows})
-        return sorted({('macro', r[0], name)
+        """All that a name may mean in a file: rather too many than too few."""
+        return sorted({('func', r[0], name)
+                       for r in self.index.find_func(name, path)} |
+                      {('macro', r[0], name)
                        for r in self.index.find_macro(name, path)})
 
     def line(self, node):
@@ -62,7 +61,9 @@ class Beyond:
         if kind == 'macro':
             for row in self.index.macros[name]:
                 if row[0] == path:
-                    yield self.index.macro_text(*row)[1]
+                    body = self.index.macro_text(*row)[1]
+                    # an alias
+                    yield re.sub(r'^\s*(\w+)\s*$', r'\1()', body)
             return
         for row in self.index.funcs[name]:
             if row[0] == path:
@@ -80,7 +81,7 @@ class Beyond:
             for to in self.nodes(c, node[1]) if not self.data.stop(to)})
 
     def search(self, starts):
-        """{start: (shortest chain to a sink, the sink)}"""
+        """{(start, sink): the shortest chain}"""
         callers = collections.defaultdict(set)
         todo = collections.deque(starts)
         while todo:
@@ -91,22 +92,23 @@ class Beyond:
             for to in self.edges[node]:
                 callers[to].add(node)
                 todo.append(to)
-        # how far each is from a sink
-        far = {n: 0 for n, sinks in self.sinks.items() if sinks}
-        todo = collections.deque(sorted(far))
-        while todo:
-            node = todo.popleft()
-            for by in sorted(callers[node]):
-                if by not in far:
-                    far[by] = far[node] + 1
-                    todo.append(by)
         found = {}
-        for start in starts:
-            if start not in far:
-                continue
-            chain = [start]
-            while far[chain[-1]]:
-                chain.append(min((far[n], n) for n in self.edges[chain[-1]]
-                                 if n in far)[1])
-            found[start] = (chain, self.sinks[chain[-1]][0])
+        for sink in sorted(set().union(*self.sinks.values())):
+            # how far each is from it
+            far = {n: 0 for n, sinks in self.sinks.items() if sink in sinks}
+            todo = collections.deque(sorted(far))
+            while todo:
+                node = todo.popleft()
+                for by in sorted(callers[node]):
+                    if by not in far:
+                        far[by] = far[node] + 1
+                        todo.append(by)
+            for start in starts:
+                if start not in far:
+                    continue
+                chain = [start]
+                while far[chain[-1]]:
+                    chain.append(min((far[n], n) for n in self.edges[chain[-1]]
+                                     if n in far)[1])
+                found[start, sink] = chain
         return found

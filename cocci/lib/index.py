@@ -53,6 +53,10 @@ ATTRIBUTES = ('____cacheline_aligned_in_smp,____cacheline_aligned,'
 
 CORE = re.compile(r'(block|fs|init|ipc|kernel|lib|mm|security|virt)/')
 
+# Macros that take arguments, stand for another name, or go on in the next line
+MACRO = (r'^[ \t]*#[ \t]*define[ \t]+\w+(\(|[ \t]*\\\\$|[ \t]+'
+         r'[A-Za-z_]\w*[ \t]*$|[ \t]+[a-z_]\w*\()').replace(r'\t', '\t')
+
 WEAK = re.compile(r'\b__weak\b|\bweak\b.*\)\)')
 
 COMMENT = re.compile(
@@ -153,8 +157,7 @@ class Index:
         tags = ['ctags', '-x', '--_xformat=' + fmt, '--languages=C',
                 '--langmap=C:.c.h', '--kinds-C=fvmsut', '--sort=no',
                 '-I', ATTRIBUTES, '-L', '-']
-        text = [['grep', '-nHE', r'^[ \t]*#[ \t]*define[ \t]+\w+(\(|[ \t]*\\\\$|[ \t]+'
-                 r'[A-Za-z_]\w*[ \t]*$|[ \t]+[a-z_]\w*\()'.replace(r'\t', '\t')],
+        text = [['grep', '-nHE', MACRO],
                 ['grep', '-nHE', r'(->|\.)\w+(\[[^]]*\])?[ \t]*=($|[^=])'
                  .replace(r'\t', '\t')],
                 ['grep', '-nHwE', BINDERS],
