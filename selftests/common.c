@@ -148,10 +148,9 @@ static int udmabuf_new(size_t size)
 }
 
 /* The handle is closed, so that the descriptor is the only reference */
-static int vgem_new(size_t size)
+int drm_buffer_new(int drm, size_t size)
 {
 	unsigned int handle;
-	int drm = device(VGEM);
 	int fd, err;
 
 	if (drm_create(drm, size, &handle))
@@ -172,7 +171,7 @@ int buffer_new(enum exporter exporter, size_t size)
 	case UDMABUF:
 		return udmabuf_new(size);
 	default:
-		return vgem_new(size);
+		return drm_buffer_new(device(VGEM), size);
 	}
 }
 

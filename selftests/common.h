@@ -43,6 +43,7 @@ size_t buffer_size(int fd);
 int drm_open(const char *driver);
 int drm_create(int drm, size_t size, unsigned int *handle);
 int drm_export(int drm, unsigned int handle);
+int drm_buffer_new(int drm, size_t size);
 int drm_import(int drm, int fd, unsigned int *handle);
 void drm_close_handle(int drm, unsigned int handle);
 
