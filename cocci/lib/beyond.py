@@ -81,7 +81,7 @@ class Beyond:
             for to in self.nodes(c, node[1]) if not self.data.stop(to)})
 
     def search(self, starts):
-        """{(start, sink): the shortest chain}"""
+        """{start: (all sinks that it comes to, the shortest chain to one)}"""
         callers = collections.defaultdict(set)
         todo = collections.deque(starts)
         while todo:
@@ -110,5 +110,8 @@ class Beyond:
                 while far[chain[-1]]:
                     chain.append(min((far[n], n) for n in self.edges[chain[-1]]
                                      if n in far)[1])
-                found[start, sink] = chain
+                sinks, best = found.get(start, ((), None))
+                if not best or len(chain) + 1 < len(best):
+                    best = chain + [('sink', '', sink)]
+                found[start] = (sinks + (sink,), best)
         return found
