@@ -21,7 +21,7 @@
  * the lock that also orders the insertion, so a new buffer always goes to the
  * tail, no number is used twice, and a buffer's place never changes.
  *
- * The lock is a leaf. It is held to insert, to remove, or to look at no more
+ * The lock is only ever held to insert, to remove, or to look at no more
  * than %DMA_BUF_INDEX_BATCH entries; a walk that has to go further leaves a
  * cursor, an entry without a number, drops the lock and resumes there. So what
  * an exporter may have to wait for does not depend on how many buffers there
@@ -62,7 +62,7 @@ static void dma_buf_index_count(struct dma_buf *dmabuf)
 }
 
 /**
- * dma_buf_index_del - take a buffer out of the index for good
+ * dma_buf_index_del - forget a buffer that has been released
  * @dmabuf: buffer whose exporter's release has returned
  *
  * Context: Takes the index lock; does not sleep.
