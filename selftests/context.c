@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
@@ -263,13 +264,20 @@ FIXTURE(lock)
 
 FIXTURE_SETUP(lock)
 {
+	struct utsname kernel;
+
 	trace_open();
 	probe_add("find_in", "p", "dma_buf_index_find");
 	probe_add("find_out", "r", "dma_buf_index_find");
-	probe_add("lock", "p", "_raw_spin_lock lock=$arg1");
-	probe_add("unlock", "p", "_raw_spin_unlock lock=$arg1");
+	if (!uname(&kernel) && strstr(kernel.version, "PREEMPT_RT")) {
+		probe_add("lock", "p", "rt_spin_lock lock=$arg1");
+		probe_add("unlock", "p", "rt_spin_unlock lock=$arg1");
+	} else {
+		probe_add("lock", "p", "_raw_spin_lock lock=$arg1");
+		probe_add("unlock", "p", "_raw_spin_unlock lock=$arg1");
+	}
 
-	self->fd = buffer_new(SYSTEM, PAGE);
+	self->fd = buffer_new(exporter_there(SYSTEM) ? SYSTEM : UDMABUF, PAGE);
 	ASSERT_LE(0, self->fd);
 	/* A space has to be escaped */
 	ASSERT_TRUE(buffer_set_name(self->fd, "a name"));

@@ -676,6 +676,8 @@ static bool possible(enum op op)
 		return exporter_there(op - EXPORT_SYSTEM);
 	if (op == BUFINFO_READ)
 		return !access(BUFINFO, F_OK);
+	if (op == ATTACH)
+		return workers[0].drm >= 0;
 	return true;
 }
 

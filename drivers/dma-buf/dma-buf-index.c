@@ -21,7 +21,8 @@
  * the lock that also orders the insertion, so a new buffer always goes to the
  * tail, no number is used twice, and a buffer's place never changes.
  *
- * The lock is only ever held to insert, to remove, or to look at no more
+ * The lock is a spinlock: what is said not to sleep below may do so for it with
+ * PREEMPT_RT. It is only ever held to insert, to remove, or to look at no more
  * than %DMA_BUF_INDEX_BATCH entries; a walk that has to go further leaves a
  * cursor, an entry without a number, drops the lock and resumes there. So what
  * an exporter may have to wait for does not depend on how many buffers there

@@ -133,7 +133,7 @@ static char *dma_buf_list_text(char *p, char *end, const char *s, char sep)
 		s = "";
 	}
 
-	/* Next to all texts need no escaping, which is slow */
+	/* Nearly all texts need no escaping, which is slow */
 	for (; p < end; s++) {
 		char c = *s;
 
@@ -164,7 +164,7 @@ static inline char *dma_buf_list_field(char *p, char *end, const char *s,
 	return p;
 }
 
-/* Next to all files have the same flags: print them when they change */
+/* Nearly all files have the same flags: print them when they change */
 static const char *dma_buf_list_flags(struct dma_buf_list *list)
 {
 	if (!list->row.refs)

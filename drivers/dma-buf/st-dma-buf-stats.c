@@ -69,6 +69,8 @@ struct stats_test {
 	struct stats_worker workers[STATS_NR_WORKERS];
 	struct completion entered;	/* the release of a buffer */
 	struct completion go;
+	struct dma_buf_index_node cursor;	/* of a test that may be cut short */
+	bool has_cursor;
 	char text[STATS_TEXT_SIZE];
 };
 
@@ -174,6 +176,21 @@ static bool stats_find(struct dma_buf_index_node *cursor, u64 ino, u64 last,
 
 	rcu_read_unlock();
 	return found;
+}
+
+/* A failed assertion ends the thread of a test, and its stack with it */
+static struct dma_buf_index_node *stats_add_cursor(struct stats_test *ctx)
+{
+	dma_buf_index_add_cursor(&ctx->cursor);
+	ctx->has_cursor = true;
+	return &ctx->cursor;
+}
+
+static void stats_del_cursor(struct stats_test *ctx)
+{
+	if (ctx->has_cursor)
+		dma_buf_index_del_cursor(&ctx->cursor);
+	ctx->has_cursor = false;
 }
 
 static bool stats_find_buf(struct stats_buf *buf, struct dma_buf_row *row)
@@ -310,6 +327,7 @@ static void stats_exit(struct kunit *test)
 
 	if (!ctx)
 		return;
+	stats_del_cursor(ctx);
 	complete_all(&ctx->go);
 	destroy_workqueue(ctx->wq);
 	for (i = 0; i < ctx->nr; i++) {
@@ -317,6 +335,8 @@ static void stats_exit(struct kunit *test)
 			dma_buf_put(ctx->bufs[i].dmabuf);
 	}
 	stats_settle(test, 0);
+	/* Names of exporters and modules are the test's, which frees them now */
+	synchronize_rcu();
 
 	/* Whatever a test does, it leaves nothing behind */
 	dma_buf_index_get_totals(&totals);
@@ -812,9 +832,6 @@ static void stats_test_names(struct kunit *test)
 		       strlen(escaped));
 	memcpy(rest + len + i * strlen(escaped), " - -", sizeof(" - -"));
 	stats_expect_row(test, buf, PAGE_SIZE, rest);
-
-	/* The string is of the test, which outlives the buffer */
-	stats_buf_put(buf);
 }
 
 /* The list is the same text however it is read */
@@ -905,17 +922,17 @@ static void stats_test_cursor(struct kunit *test)
 	unsigned int listed[STATS_NR_ROWS] = {};
 	bool gone[STATS_NR_ROWS] = {};
 	const unsigned int nr = STATS_NR_ROWS;
-	struct dma_buf_index_node cursor;
+	struct dma_buf_index_node *cursor;
 	struct dma_buf_row row;
 	unsigned int i, j;
 	u64 ino, last;
 
 	for (i = 0; i < nr; i++)
 		stats_export_size(test, i);
-	dma_buf_index_add_cursor(&cursor);
-	last = dma_buf_index_rewind(&cursor);
+	cursor = stats_add_cursor(ctx);
+	last = dma_buf_index_rewind(cursor);
 	KUNIT_EXPECT_EQ(test, last, ctx->bufs[nr - 1].ino);
-	for (ino = ctx->bufs[0].ino; stats_find(&cursor, ino, last, &row);
+	for (ino = ctx->bufs[0].ino; stats_find(cursor, ino, last, &row);
 	     ino = row.ino + 1) {
 		i = row.ino - ctx->bufs[0].ino;
 		KUNIT_ASSERT_LT(test, i, nr);
@@ -939,10 +956,10 @@ static void stats_test_cursor(struct kunit *test)
 		if (gone[i])
 			continue;
 		KUNIT_ASSERT_TRUE(test,
-				  stats_find(&cursor, row.ino, last, &row));
+				  stats_find(cursor, row.ino, last, &row));
 		KUNIT_EXPECT_EQ(test, row.ino, ctx->bufs[i].ino);
 	}
-	dma_buf_index_del_cursor(&cursor);
+	stats_del_cursor(ctx);
 	for (i = 0; i < nr; i++) {
 		bool skipped = i % 5 == 1 || i % 5 == 2;
 
@@ -953,7 +970,8 @@ static void stats_test_cursor(struct kunit *test)
 /* A listing resumes by number where the row that it was at has gone */
 static void stats_test_resume(struct kunit *test)
 {
-	struct dma_buf_index_node cursor;
+	struct stats_test *ctx = test->priv;
+	struct dma_buf_index_node *cursor;
 	struct stats_buf *bufs[5];
 	struct dma_buf_row row;
 	u64 last;
@@ -961,29 +979,29 @@ static void stats_test_resume(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(bufs); i++)
 		bufs[i] = stats_export_size(test, i);
-	dma_buf_index_add_cursor(&cursor);
-	last = dma_buf_index_rewind(&cursor);
-	KUNIT_EXPECT_TRUE(test, stats_find(&cursor, bufs[1]->ino, last, &row));
+	cursor = stats_add_cursor(ctx);
+	last = dma_buf_index_rewind(cursor);
+	KUNIT_EXPECT_TRUE(test, stats_find(cursor, bufs[1]->ino, last, &row));
 	KUNIT_EXPECT_EQ(test, row.ino, bufs[1]->ino);
 	stats_buf_put(bufs[1]);
-	KUNIT_EXPECT_TRUE(test, stats_find(&cursor, bufs[1]->ino, last, &row));
+	KUNIT_EXPECT_TRUE(test, stats_find(cursor, bufs[1]->ino, last, &row));
 	KUNIT_EXPECT_EQ(test, row.ino, bufs[2]->ino);
 
 	/* No further than was asked for */
 	stats_buf_put(bufs[3]);
-	KUNIT_EXPECT_FALSE(test, stats_find(&cursor, bufs[3]->ino,
+	KUNIT_EXPECT_FALSE(test, stats_find(cursor, bufs[3]->ino,
 					    bufs[3]->ino, &row));
-	KUNIT_EXPECT_TRUE(test, stats_find(&cursor, bufs[3]->ino, last, &row));
+	KUNIT_EXPECT_TRUE(test, stats_find(cursor, bufs[3]->ino, last, &row));
 	KUNIT_EXPECT_EQ(test, row.ino, bufs[4]->ino);
 	stats_buf_put(bufs[4]);
 	stats_export_size(test, PAGE_SIZE);
-	KUNIT_EXPECT_FALSE(test, stats_find(&cursor, bufs[4]->ino, last, &row));
+	KUNIT_EXPECT_FALSE(test, stats_find(cursor, bufs[4]->ino, last, &row));
 
 	/* From the beginning, to a number that is gone */
-	last = dma_buf_index_rewind(&cursor);
-	KUNIT_EXPECT_TRUE(test, stats_find(&cursor, bufs[1]->ino, last, &row));
+	last = dma_buf_index_rewind(cursor);
+	KUNIT_EXPECT_TRUE(test, stats_find(cursor, bufs[1]->ino, last, &row));
 	KUNIT_EXPECT_EQ(test, row.ino, bufs[2]->ino);
-	dma_buf_index_del_cursor(&cursor);
+	stats_del_cursor(ctx);
 }
 
 /* More cursors of others than are passed in one hold of the index lock */
