@@ -45,7 +45,7 @@
 #include "common.h"
 
 #define PAIRS		4000
-/* What is freed by RCU goes in batches: of fewer, no mean is exact to 0.1 % */
+/* RCU frees in batches: the mean of a tenth of these differs by 1 % */
 #define EXPORTS		40000
 #define WARM_UP		200
 #define PASSES		4
