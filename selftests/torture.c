@@ -255,9 +255,9 @@ static void send_or_receive(struct slot *slot)
 }
 
 /*
- * Before 6.12, a udmabuf has its pages mapped as those of its memfd. If a child
- * still has that one and dies meanwhile, mm finds them mapped when it takes them
- * from the memfd ("Bad page cache"), with or without the statistics.
+ * On 6.1, a udmabuf has its pages mapped as those of its memfd, and no more on
+ * 6.12. If a child still has the memfd and dies meanwhile, mm finds them mapped
+ * when it takes them from there ("Bad page cache"), without the statistics too.
  */
 static bool may_touch(const struct slot *slot)
 {
