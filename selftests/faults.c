@@ -28,25 +28,25 @@
 #define SWEEPS		10
 #define READ_MAX	65536
 
+static void probe_remove(void)
+{
+	trace_put("events/faults/enable", "0");
+	trace_put("events/faults/injected/trigger", "!stacktrace");
+	trace_put("kprobe_events", "-:faults/injected");
+}
+
 /* The functions that fail by injection do so through this one */
 static bool probe_add(void)
 {
 	if (!mount_tracefs())
 		return false;
-	trace_put("events/faults/enable", "0");
-	trace_put("kprobe_events", "-:faults/injected");
+	probe_remove();
 	return trace_put("kprobe_events",
 		   "r:faults/injected should_fail_ex failed=$retval:u8") &&
 	       trace_put("events/faults/injected/filter", "failed == 1") &&
-	       trace_put("options/stacktrace", "1") &&
+	       trace_put("events/faults/injected/trigger",
+			 "stacktrace if failed == 1") &&
 	       trace_put("events/faults/injected/enable", "1");
-}
-
-static void probe_remove(void)
-{
-	trace_put("events/faults/enable", "0");
-	trace_put("options/stacktrace", "0");
-	trace_put("kprobe_events", "-:faults/injected");
 }
 
 static void trace_clear(void)
