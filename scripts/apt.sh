@@ -43,7 +43,10 @@ use_suite() {
 		say "only Debian has packages of $suite"
 		return 1
 	fi
-	[ -s $keys ] || die "$keys is missing: apt-get install debian-archive-keyring"
+	if [ ! -s $keys ]; then
+		say "$keys is missing: apt-get install debian-archive-keyring"
+		return 1
+	fi
 	mkdir -p "$BUILD/apt/lists/partial" "$BUILD/apt/archives/partial" "$BUILD/apt/$SUITE/partial"
 	if ! site=$(site "$suite" 2> "$log") || [ -z "$site" ]; then
 		say "\

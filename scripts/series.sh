@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Sourced by patches, tree and drift: makes the series of a base, as the branch
+# Sourced by all that needs the series of a base: makes it, as the branch
 # "series" of its kernel tree, from edits/ and the sources.  Works on a scratch
 # copy of the touched files and never on the work tree.
 
