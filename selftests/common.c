@@ -49,6 +49,11 @@ static void __attribute__((constructor)) need_statistics(void)
 		ksft_print_header();
 		ksft_exit_skip("these tests need root\n");
 	}
+	if (any_exporter() == NR_EXPORTERS) {
+		ksft_print_header();
+		ksft_exit_skip("no exporter: system heap, udmabuf or vgem\n");
+	}
+	devices_reopen();
 	raise_fd_limit();
 	mount_debugfs();
 }
@@ -93,6 +98,17 @@ void devices_reopen(void)
 bool exporter_there(enum exporter exporter)
 {
 	return device(exporter) >= 0;
+}
+
+/* Where one is as good as another; NR_EXPORTERS if there is none */
+enum exporter any_exporter(void)
+{
+	int i;
+
+	for (i = 0; i < NR_EXPORTERS; i++)
+		if (exporter_there(i))
+			break;
+	return i;
 }
 
 const char *exporter_name(enum exporter exporter)

@@ -33,6 +33,7 @@ enum exporter { SYSTEM, UDMABUF, VGEM, NR_EXPORTERS };
  */
 void devices_reopen(void);
 bool exporter_there(enum exporter exporter);
+enum exporter any_exporter(void);
 const char *exporter_name(enum exporter exporter);
 const char *exporter_module(enum exporter exporter);
 int buffer_new(enum exporter exporter, size_t size);

@@ -277,7 +277,7 @@ FIXTURE_SETUP(lock)
 		probe_add("unlock", "p", "_raw_spin_unlock lock=$arg1");
 	}
 
-	self->fd = buffer_new(exporter_there(SYSTEM) ? SYSTEM : UDMABUF, PAGE);
+	self->fd = buffer_new(any_exporter(), PAGE);
 	ASSERT_LE(0, self->fd);
 	/* A space has to be escaped */
 	ASSERT_TRUE(buffer_set_name(self->fd, "a name"));

@@ -272,6 +272,7 @@ TEST_F_TIMEOUT(lifetime, killed_exporter, 180)
 		while (1)
 			close(buffer_new(variant->exporter, PAGE));
 	}
+	close(sync[1]);
 	ASSERT_EQ(1, recv(sync[0], &byte, 1, 0));
 	ASSERT_TRUE(list_read(&list));
 	for (i = 0; i < (int)list.nr; i++)
