@@ -42,7 +42,7 @@ def message(path, callee):
             % (callee, " -> ".join(path + [callee])))
 
 @exports@
-identifier x =~ "^(dma_buf_export|virtio_dma_buf_export|drm_gem_dmabuf_export)$";
+identifier x =~ "^(dma_buf_export|virtio_dma_buf_export|drm_gem_dmabuf_export|drm_gem_prime_export)$";
 position p;
 @@
 

@@ -27,9 +27,8 @@ static inline void dma_buf_list_set_creator(struct dma_buf *dmabuf)
 {
 	dmabuf->pid = task_tgid_nr(current);
 	/*
-	 * Takes no lock, as get_task_comm() of some kernels does: should another
-	 * thread rename this one just now, the list shows a mix of both names.
-	 * It ends with a NUL anyway.
+	 * Without a lock: should another thread rename this one just now, the
+	 * list shows a mix of both names. It ends with a NUL anyway.
 	 */
 	data_race(memcpy(dmabuf->comm, current->comm, sizeof(dmabuf->comm)));
 }

@@ -16,6 +16,11 @@ static const struct dma_buf_ops my_ops = {
 	.attach = foo,
 	.release = my_release,
 };
+struct dma_buf *my_prime_export(struct drm_gem_object *obj, int flags)
+{
+	kobject_add(&obj->kobj, NULL, "y");
+	return drm_gem_prime_export(obj, flags);
+}
 int unrelated(struct device *d)
 {
 	return device_add(d);
