@@ -6,6 +6,8 @@
  * is looked at all the time; now and then all stop, and what must hold at rest
  * is compared with what each has. DMABUF_STATS_SEED says in which order all
  * this is tried, TORTURE_BURST how many exports come at once now and then.
+ * With TORTURE_ALONE, where nobody else exports, none may be counted that was
+ * not made.
  */
 
 #include <errno.h>
@@ -748,7 +750,6 @@ int main(void)
 	int fds[KEEPERS], parked, i;
 	unsigned long long newest;
 	struct text text = { 0 };
-	/* Whoever sets it knows that nobody else exports */
 	bool alone = getenv("TORTURE_ALONE");
 
 	ksft_print_header();
