@@ -136,6 +136,15 @@ quiet_git() {
 		git -c safe.directory='*' "$@"
 }
 
+# when_and_what: today, and the commit, with a + if there are changes of its own
+# but for what runs record
+when_and_what() {
+	local commit
+	commit=$(quiet_git -C "$TOP" rev-parse --short HEAD)
+	[ -z "$(quiet_git -C "$TOP" status --porcelain -- . ':!*RESULT' ':!README.md')" ] || commit+=+
+	echo "$(date -u +%F)   $commit"
+}
+
 # kernel_git TREE ARGS...: the same in the kernel tree of TREE (7.3, 7.3-newest)
 kernel_git() { quiet_git -C "$BUILD/$1/patched/linux" "${@:2}"; }
 
