@@ -636,8 +636,10 @@ TEST_F_TIMEOUT(faults, each_fails_once, 300)
 	EXPECT_TRUE(exact(0, 0));
 
 	/* The places, for those who can tell them */
-	if (!self->probed)
-		SKIP(return, "no probes here to tell where the faults were");
+	if (!self->probed) {
+		ksft_print_msg("no probes here to tell where the faults were\n");
+		return;
+	}
 	ASSERT_TRUE(sites_read(op->expected, sites));
 	for (j = 0; sites[j].faults; j++)
 		ksft_print_msg("%u faults in %s\n", sites[j].faults,
