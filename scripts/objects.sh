@@ -182,11 +182,13 @@ forget() {
 	for f in $EXTRA; do rm -f "$OBJ/${f%.c}.o"; done
 }
 
-# findings LOG: what was warned of, without the places, which move
+# findings LOG: what was warned of, without the places, which move; the build's own
+# tools are built once, and none of the series'
 findings() {
 	grep -aE '([Ww]arning|error): ' "$1" | grep -av '^make' |
 		sed -E -e "s|$OBJTREE/||g" -e 's|^(\.\./)+||' \
-			-e 's/:[0-9]+(:[0-9]+)?:? /: /' | LC_ALL=C sort -u || :
+			-e 's/:[0-9]+(:[0-9]+)?:? /: /' | grep -v '^scripts/' |
+		LC_ALL=C sort -u || :
 }
 
 # known CELL: the findings of the unpatched tree, in a file that is $KNOWN; made
