@@ -27,14 +27,15 @@ quick:
 
 kernel:
 	@scripts/packages base
-	@scripts/kernel $(base) $(VARIANT) $(FRAGMENT)
+	@WORK=1 scripts/kernel $(base) $(VARIANT) $(FRAGMENT)
 
 tree:
 	@scripts/packages base
-	@scripts/tree $(base) $(VARIANT)
+	@WORK=1 scripts/tree $(base) $(VARIANT)
 
-patches:
-	@scripts/patches $(BASE)
+import:
+	@scripts/packages base
+	@scripts/import $(base)
 
 drift:
 	@scripts/drift $(BASE)
@@ -76,5 +77,5 @@ full:
 clean:
 	@scripts/clean
 
-.PHONY: help run shell check quick kernel tree patches drift model bisect \
+.PHONY: help run shell check quick kernel tree import drift model bisect \
 	matrix static series cocci torture mutate bench full clean

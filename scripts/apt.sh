@@ -7,7 +7,7 @@
 
 # private_apt COMMAND...: apt-get with lists of our own, which any user may run
 private_apt() {
-	apt-get -o Dir::State::Lists="$BUILD/apt/lists" -o Dir::Cache="$BUILD/apt" \
+	apt-get -o Dir::State::Lists="$BUILD_TOP/apt/lists" -o Dir::Cache="$BUILD_TOP/apt" \
 		-o APT::Sandbox::User= -o APT::Update::Error-Mode=any "$@"
 }
 
@@ -47,7 +47,7 @@ use_suite() {
 		say "$keys is missing: apt-get install debian-archive-keyring"
 		return 1
 	fi
-	mkdir -p "$BUILD/apt/lists/partial" "$BUILD/apt/archives/partial" "$BUILD/apt/$SUITE/partial"
+	mkdir -p "$BUILD_TOP/apt/lists/partial" "$BUILD_TOP/apt/archives/partial" "$BUILD_TOP/apt/$SUITE/partial"
 	if ! site=$(site "$suite" 2> "$log") || [ -z "$site" ]; then
 		say "\
 cannot tell where this machine gets Debian packages from (for suite $suite);
@@ -56,7 +56,7 @@ cannot tell where this machine gets Debian packages from (for suite $suite);
 		return 1
 	fi
 	echo "$kind [signed-by=$keys lang=none targets=$targets] $site $suite main" \
-		> "$BUILD/apt/$SUITE.list"
+		> "$BUILD_TOP/apt/$SUITE.list"
 	suite_apt update > "$log" 2>&1 && return
 	say "\
 cannot read the package list of $suite:
@@ -69,8 +69,8 @@ Is the network up?"
 suite_apt() {
 	private_apt -o APT::Architecture="$SUITE_ARCH" \
 		-o APT::Architectures="$SUITE_ARCH" \
-		-o Dir::Etc::SourceList="$BUILD/apt/$SUITE.list" \
-		-o Dir::Etc::SourceParts=- -o Dir::State::Lists="$BUILD/apt/$SUITE" "$@"
+		-o Dir::Etc::SourceList="$BUILD_TOP/apt/$SUITE.list" \
+		-o Dir::Etc::SourceParts=- -o Dir::State::Lists="$BUILD_TOP/apt/$SUITE" "$@"
 }
 
 # versions PACKAGE: those that the suite has

@@ -5,7 +5,8 @@ set -euo pipefail
 shopt -s inherit_errexit
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-BUILD=$TOP/build
+BUILD_TOP=$TOP/build
+BUILD=$BUILD_TOP
 SELF=${0##*/}
 
 # No script ends without a word, wherever it ends; those called have had theirs
@@ -17,6 +18,15 @@ trap 'case $BASH_COMMAND in
 
 say() { printf '%s: %s\n' "$SELF" "$*" >&2; }
 die() { printf '%s: error: %s\n' "$SELF" "$*" >&2; exit 1; }
+
+# What is built from a tree of the user's has a directory of its own
+if [ -n "${KSRC-}" ]; then
+	[ -d "$KSRC" ] || die "KSRC: there is no directory '$KSRC'"
+	KSRC=$(cd "$KSRC" && pwd -P)
+	[[ "$KSRC/" != "$BUILD_TOP/"* ]] || die "KSRC must lie outside of build/, which is ours"
+	export KSRC
+	BUILD=$BUILD_TOP/ksrc-${KSRC##*/}-$(cksum <<< "$KSRC" | cut -d ' ' -f 1)
+fi
 
 # A git hook that runs a script must not turn our git calls to its repository
 unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_PREFIX
@@ -38,8 +48,8 @@ check_base() {
 lock() {
 	local fd
 	[[ " ${LOCKS_HELD-} " != *" $1 "* ]] || return 0
-	mkdir -p "$BUILD/lock"
-	exec {fd}> "$BUILD/lock/$1"
+	mkdir -p "$BUILD_TOP/lock"
+	exec {fd}> "$BUILD_TOP/lock/$1"
 	if ! flock -n "$fd"; then
 		say "another run holds $1; waiting up to 60 minutes"
 		flock -w 3600 "$fd" || die "gave up waiting for $1"
@@ -125,16 +135,14 @@ space() {
 
 # quiet_git ARGS...: git, deaf to the user's settings; commits always get the
 # same name and date, so that the same series has the same bytes everywhere
-quiet_git() {
-	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 \
-	GIT_AUTHOR_NAME='dma-buf statistics' \
-	GIT_AUTHOR_EMAIL=dma-buf-stats@dma-buf-stats.invalid \
-	GIT_AUTHOR_DATE='2026-01-01 00:00:00 +0000' \
-	GIT_COMMITTER_NAME='dma-buf statistics' \
-	GIT_COMMITTER_EMAIL=dma-buf-stats@dma-buf-stats.invalid \
-	GIT_COMMITTER_DATE='2026-01-01 00:00:00 +0000' \
-		git -c safe.directory='*' "$@"
-}
+GIT_ENV=(GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
+	GIT_AUTHOR_NAME='dma-buf statistics'
+	GIT_AUTHOR_EMAIL=dma-buf-stats@dma-buf-stats.invalid
+	GIT_AUTHOR_DATE='2026-01-01 00:00:00 +0000'
+	GIT_COMMITTER_NAME='dma-buf statistics'
+	GIT_COMMITTER_EMAIL=dma-buf-stats@dma-buf-stats.invalid
+	GIT_COMMITTER_DATE='2026-01-01 00:00:00 +0000')
+quiet_git() { env "${GIT_ENV[@]}" git -c safe.directory='*' "$@"; }
 
 # when_and_what: today, and the commit, with a + if there are changes of its own
 # but for what runs record
