@@ -36,33 +36,41 @@ clone() {
 		quiet_git -C "$1" checkout -q --detach "$2"
 }
 
-# am DIR [OPTION...] FILE...: git am in a clone of clone's
-am() { quiet_git -C "$1" -c gc.auto=0 am -q "${@:2}"; }
+# am BASE FOLDER: applies the patches of FOLDER to TREE's source, and prints the
+# commit.  A source that is not the recorded one may need what git am can do, unless
+# it is to be EXACT.
+am() {
+	local options=() recorded=$BUILD_TOP/$1/patched/linux/.git/objects
+	is_recorded "$1" || [ -n "${EXACT-}" ] || options=(-3 -C2)
+	rm -rf "$SCRATCH/am"
+	diff_paths "$2"/[0-9]*.patch | clone "$SCRATCH/am" pristine
+	[ ! -d "$recorded" ] || echo "$recorded" >> "$SCRATCH/am/.git/objects/info/alternates"
+	quiet_git -C "$SCRATCH/am" -c gc.auto=0 am -q "${options[@]}" "$2"/[0-9]*.patch > "$SCRATCH/am.log" 2>&1 || {
+		grep -v '^hint: ' "$SCRATCH/am.log" >&2
+		die "the patches of ${2#"$TOP"/} do not apply to $(source_text)"
+	}
+	kernel_git "$TREE" fetch -q "$SCRATCH/am" HEAD
+	quiet_git -C "$SCRATCH/am" rev-parse HEAD
+}
+
+# key BASE: what the ref "series" of TREE depends on
+key() {
+	{ kernel_git "$TREE" rev-parse pristine; echo "${EXACT-}"; cat "$TOP/patches/$1"/[0-9]*.patch; } | sha256sum
+}
 
 # series BASE TREE: brings the ref "series" of TREE up to date.  Work in the
 # tree of BASE that patches/ has not stops it, unless WORK=1.
 series() {
-	local base=$1 key patches options=() recorded=$BUILD_TOP/$1/patched/linux/.git/objects
+	local base=$1 tip
 	TREE=$2
 	[ -n "${SCRATCH-}" ] || scratch
 	lock "source-$TREE"
-	patches=("$TOP/patches/$base"/[0-9]*.patch)
-	[ -e "${patches[0]}" ] || die "patches/$base has no patch"
-	# Another source may need what git am can do, unless it is to be EXACT
-	is_recorded "$base" || [ -n "${EXACT-}" ] || options=(-3 -C2)
-	key=$({ kernel_git "$TREE" rev-parse pristine; echo "${options[@]}"; cat "${patches[@]}"; } | sha256sum)
-	if [ "$key" != "$(cat "$BUILD/$TREE/series" 2> /dev/null)" ] ||
+	compgen -G "$TOP/patches/$base/0001-*" > /dev/null || die "patches/$base has no patch"
+	if [ "$(key "$base")" != "$(cat "$BUILD/$TREE/series" 2> /dev/null)" ] ||
 		! kernel_git "$TREE" rev-parse -q --verify refs/series > /dev/null; then
-		rm -rf "$SCRATCH/am"
-		diff_paths "${patches[@]}" | clone "$SCRATCH/am" pristine
-		[ ! -d "$recorded" ] || echo "$recorded" >> "$SCRATCH/am/.git/objects/info/alternates"
-		am "$SCRATCH/am" "${options[@]}" "${patches[@]}" > "$SCRATCH/am.log" 2>&1 || {
-			grep -v '^hint: ' "$SCRATCH/am.log" >&2
-			die "patches/$base do not apply to $(source_text)"
-		}
-		kernel_git "$TREE" fetch -q "$SCRATCH/am" +HEAD:refs/series
-		echo "$key" > "$BUILD/$TREE/series"
-		rm -rf "$SCRATCH/am"
+		tip=$(am "$base" "$TOP/patches/$base")
+		kernel_git "$TREE" update-ref refs/series "$tip"
+		key "$base" > "$BUILD/$TREE/series"
 	fi
 	[ -n "${WORK-}" ] || [ "$TREE" != "$base" ] || settled "$base"
 }
