@@ -142,7 +142,10 @@ GIT_ENV=(GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
 	GIT_COMMITTER_NAME='dma-buf statistics'
 	GIT_COMMITTER_EMAIL=dma-buf-stats@dma-buf-stats.invalid
 	GIT_COMMITTER_DATE='2026-01-01 00:00:00 +0000')
-quiet_git() { env "${GIT_ENV[@]}" git -c safe.directory='*' "$@"; }
+quiet_git() {
+	local -x "${GIT_ENV[@]}"
+	git -c safe.directory='*' "$@"
+}
 
 # when_and_what: today, and the commit, with a + if there are changes of its own
 # but for what runs record
