@@ -147,7 +147,7 @@ format() {
 
 # sources: the repository's files that belong into the kernel
 sources() {
-	(cd "$TOP" && find drivers selftests Documentation cocci/*.cocci \
+	(cd "$TOP" && find drivers include selftests Documentation cocci/*.cocci \
 		$([ ! -d tools ] || echo tools) -type f) | LC_ALL=C sort
 }
 

@@ -113,7 +113,7 @@ enum exporter any_exporter(void)
 
 const char *exporter_name(enum exporter exporter)
 {
-	static const char * const names[] = { "system", "udmabuf", "drm" };
+	static const char * const names[] = { "system", "udmabuf", "vgem" };
 
 	return names[exporter];
 }
@@ -468,6 +468,8 @@ static const char *row_fault(const char **s, struct row *row)
 		return "attached";
 	if (!get_flags(s, &row->flags))
 		return "flags";
+	if (!get_field(s, &row->time))
+		return "time";
 	if (!get_field(s, &pid) || pid > 4194304)
 		return "pid";
 	row->pid = pid;

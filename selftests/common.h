@@ -61,6 +61,7 @@ ssize_t peak_write(const char *text, size_t len);
 /* The list, unescaped */
 struct row {
 	unsigned long long ino, size, refs, attached;
+	unsigned long long time;	/* in ms of CLOCK_BOOTTIME */
 	long long flags;		/* -1 once the file is closed */
 	long long pid;
 	char comm[64], exporter[64], module[64], name[64];
@@ -79,7 +80,7 @@ struct text {
 
 #define LIST_HEAD_1	"# dmabufs 1\n"
 #define LIST_HEAD_2	\
-	"# ino size refs attached flags pid comm exporter module name\n"
+	"# ino size refs attached flags time pid comm exporter module name\n"
 
 bool text_read(int fd, size_t chunk, struct text *text);
 bool text_read_path(const char *path, struct text *text);

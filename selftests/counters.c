@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -327,6 +329,117 @@ TEST(sums_exceed_32_bits)
 	EXPECT_TRUE(good);
 	if (other >= 0)
 		close(other);
+}
+
+struct reader {
+	pthread_t thread;
+	unsigned long long low, high, other;
+	volatile bool *stop;
+	unsigned long long seen[2];
+};
+
+static void *read_bytes(void *arg)
+{
+	struct reader *reader = arg;
+	unsigned long long value;
+	char text[32];
+	ssize_t len;
+	int fd;
+
+	fd = open(STATS_DIR "bytes", O_RDONLY);
+	while (fd >= 0 && !*reader->stop) {
+		len = pread(fd, text, sizeof(text) - 1, 0);
+		if (len <= 0)
+			break;
+		text[len] = '\0';
+		value = strtoull(text, NULL, 10);
+		if (value == reader->low)
+			reader->seen[0]++;
+		else if (value == reader->high)
+			reader->seen[1]++;
+		else
+			reader->other = value;
+	}
+	if (fd >= 0)
+		close(fd);
+	return NULL;
+}
+
+/* A sum that crosses 2^32 back and forth is never read half old, half new */
+TEST(never_torn)
+{
+	const unsigned long long limit = 1ULL << 32, part = 1ULL << 28;
+	struct reader readers[2] = {};
+	volatile bool stop = false;
+	struct counters c;
+	int fds[17], nr = 0, other, fd, i;
+
+	if (!exporter_there(VGEM))
+		SKIP(return, "no such exporter here");
+	/* On a 32-bit machine a DRM device has room for 4 GiB: take two */
+	other = drm_open("vkms");
+	ASSERT_TRUE(counters_read(&c));
+	while (c.bytes < limit - PAGE && nr < 17) {
+		unsigned long long size = limit - PAGE - c.bytes;
+
+		size = size < part ? size : part;
+		fds[nr] = other >= 0 && nr % 2 ? drm_buffer_new(other, size) :
+			  buffer_new(VGEM, size);
+		ASSERT_LE(0, fds[nr]);
+		nr++;
+		c.bytes += size;
+	}
+	ASSERT_EQ(limit - PAGE, c.bytes);
+	for (i = 0; i < 2; i++) {
+		readers[i].low = c.bytes;
+		readers[i].high = c.bytes + 2 * PAGE;
+		readers[i].stop = &stop;
+		ASSERT_EQ(0, pthread_create(&readers[i].thread, NULL,
+					    read_bytes, &readers[i]));
+	}
+	for (i = 0; i < 3000; i++) {
+		fd = buffer_new(VGEM, 2 * PAGE);
+		EXPECT_LE(0, fd);
+		close(fd);
+	}
+	stop = true;
+	for (i = 0; i < 2; i++) {
+		pthread_join(readers[i].thread, NULL);
+		EXPECT_EQ(0, readers[i].other);
+		EXPECT_LT(0, readers[i].seen[0]);
+		EXPECT_LT(0, readers[i].seen[1]);
+	}
+	while (nr--)
+		close(fds[nr]);
+	if (other >= 0)
+		close(other);
+}
+
+/* The line in show_mem(), here by SysRq */
+TEST(show_mem)
+{
+	char line[1024], want[128];
+	struct counters c;
+	bool good = false;
+	ssize_t len;
+	int fd, i;
+
+	fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
+	if (fd < 0 || access("/proc/sysrq-trigger", W_OK))
+		SKIP(return, "no SysRq or no /dev/kmsg here");
+	for (i = 0; i < 100 && !good; i++) {
+		lseek(fd, 0, SEEK_END);
+		ASSERT_TRUE(counters_read(&c));
+		snprintf(want, sizeof(want), "%llu dma-bufs, %llu bytes",
+			 c.nr_buffers, c.bytes);
+		ASSERT_TRUE(text_put("/proc/sysrq-trigger", "m"));
+		while ((len = read(fd, line, sizeof(line) - 1)) > 0) {
+			line[len] = '\0';
+			good |= strstr(line, want) != NULL;
+		}
+	}
+	EXPECT_TRUE(good);
+	close(fd);
 }
 
 TEST_HARNESS_MAIN

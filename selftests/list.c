@@ -4,13 +4,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <linux/sched.h>
 #include <sched.h>
+#include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
@@ -183,6 +188,99 @@ TEST_F(list, columns)
 	EXPECT_STREQ(exporter_name(variant->exporter), row->exporter);
 	EXPECT_STREQ(exporter_module(variant->exporter), row->module);
 	EXPECT_STREQ("", row->name);
+}
+
+static unsigned long long boottime_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
+}
+
+TEST_F(list, time_of_export)
+{
+	unsigned long long before, after;
+	struct row row;
+	int fd;
+
+	if (!exporter_there(variant->exporter))
+		SKIP(return, "no such exporter here");
+	before = boottime_ms();
+	fd = buffer_new(variant->exporter, PAGE);
+	after = boottime_ms();
+	ASSERT_LE(0, fd);
+	usleep(20000);
+	ASSERT_TRUE(row_of(fd, &row));
+	EXPECT_LE(before, row.time);
+	EXPECT_GE(after, row.time);
+	close(fd);
+}
+
+/* Start time of PID in ms of CLOCK_BOOTTIME, rounded down; field 22 of stat */
+static unsigned long long start_ms(pid_t pid)
+{
+	unsigned long long ticks = 0;
+	struct text text;
+	char path[64], *s;
+	int field;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (!text_read_path(path, &text))
+		return 0;
+	s = strrchr(text.s, ')');
+	for (field = 2; s && field < 22; field++)
+		s = strchr(s + 1, ' ');
+	if (s)
+		ticks = strtoull(s, NULL, 10);
+	text_free(&text);
+	return ticks * 1000 / sysconf(_SC_CLK_TCK);
+}
+
+/* The time tells the process that exported from a later one with its number */
+TEST_F(list, time_and_pid_reuse)
+{
+	struct clone_args args = { .exit_signal = SIGCHLD };
+	pid_t pid, again;
+	int sock[2], fd;
+	struct row row;
+
+	if (!exporter_there(variant->exporter))
+		SKIP(return, "no such exporter here");
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sock));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		fd = buffer_new(variant->exporter, PAGE);
+		if (fd >= 0)
+			send_fd(sock[1], fd);
+		pause();
+		_exit(0);
+	}
+	fd = receive_fd(sock[0]);
+	ASSERT_LE(0, fd);
+	ASSERT_TRUE(row_of(fd, &row));
+	EXPECT_EQ(pid, row.pid);
+	EXPECT_LE(start_ms(pid), row.time);
+	kill(pid, SIGKILL);
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+
+	usleep(50000);
+	args.set_tid = (uintptr_t)&pid;
+	args.set_tid_size = 1;
+	again = syscall(SYS_clone3, &args, sizeof(args));
+	ASSERT_LE(0, again);
+	if (!again) {
+		pause();
+		_exit(0);
+	}
+	EXPECT_EQ(pid, again);
+	ASSERT_TRUE(row_of(fd, &row));
+	EXPECT_EQ(again, row.pid);
+	EXPECT_GT(start_ms(again), row.time);
+	kill(again, SIGKILL);
+	waitpid(again, NULL, 0);
+	close(fd);
 }
 
 /* The number joins the list with st_ino and with fdinfo */

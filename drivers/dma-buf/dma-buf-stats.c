@@ -3,6 +3,7 @@
  * Totals of all dma-bufs, in /sys/kernel/dmabuf/stats/
  */
 
+#include <linux/dma-buf-stats.h>
 #include <linux/init.h>
 #include <linux/kobject.h>
 #include <linux/kstrtox.h>
@@ -15,10 +16,8 @@
 static ssize_t _name##_show(struct kobject *kobj,			\
 			    struct kobj_attribute *attr, char *buf)	\
 {									\
-	struct dma_buf_totals totals;					\
-									\
-	dma_buf_index_get_totals(&totals);				\
-	return sysfs_emit(buf, "%llu\n", totals._name);			\
+	return sysfs_emit(buf, "%llu\n",				\
+			  (u64)atomic64_read(&dma_buf_totals._name));	\
 }
 
 #define DMA_BUF_STAT_RO(_name)						\
@@ -38,7 +37,7 @@ static ssize_t peak_bytes_store(struct kobject *kobj,
 {
 	u64 val;
 
-	/* Only a reset has a meaning; keep all else free for the future */
+	/* Accept only 0, which resets; reject anything else for future use */
 	if (kstrtou64(buf, 10, &val) || val)
 		return -EINVAL;
 
@@ -62,7 +61,20 @@ static const struct attribute_group dma_buf_stats_group = {
 	.attrs = dma_buf_stats_attrs,
 };
 
-/* An initcall of its own, so that dma-buf works where these files cannot */
+/**
+ * dma_buf_show_mem - print the totals for show_mem()
+ *
+ * Context: Any. Takes no lock and does not allocate.
+ */
+void dma_buf_show_mem(void)
+{
+	printk("%llu dma-bufs, %llu bytes, peak %llu bytes\n",
+	       (u64)atomic64_read(&dma_buf_totals.nr_buffers),
+	       (u64)atomic64_read(&dma_buf_totals.bytes),
+	       (u64)atomic64_read(&dma_buf_totals.peak_bytes));
+}
+
+/* A separate initcall, so that dma-buf works if the files cannot be made */
 static int __init dma_buf_stats_init(void)
 {
 	struct kobject *kobj;

@@ -7,6 +7,7 @@
  */
 
 #include <kunit/test.h>
+#include <linux/atomic.h>
 #include <linux/bitmap.h>
 #include <linux/completion.h>
 #include <linux/dcache.h>
@@ -19,20 +20,24 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/jiffies.h>
+#include <linux/list.h>
+#include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/path.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/time64.h>
+#include <linux/timekeeping.h>
 #include <linux/uio.h>
 #include <linux/workqueue.h>
 
 #include "dma-buf-index.h"
-#include "dma-buf-list.h"
 
 #define STATS_NR_BUFS		160
 #define STATS_NR_ROWS		60	/* of which some go while they are listed */
@@ -41,6 +46,14 @@
 #define STATS_NR_HELD		8	/* buffers that a worker holds */
 #define STATS_TIMEOUT		(20 * HZ)
 #define STATS_TEXT_SIZE		SZ_256K
+
+struct stats_totals {
+	u64 nr_buffers;
+	u64 bytes;
+	u64 peak_bytes;
+	u64 nr_exported;
+	u64 bytes_exported;
+};
 
 struct stats_buf {
 	struct dma_buf *dmabuf;	/* NULL if the test has no reference */
@@ -62,7 +75,8 @@ struct stats_worker {
 };
 
 struct stats_test {
-	struct dma_buf_totals base;	/* when the test began */
+	struct stats_totals base;	/* when the test began */
+	u64 last;			/* number given last, at that time */
 	unsigned int nr;
 	struct stats_buf bufs[STATS_NR_BUFS];
 	struct workqueue_struct *wq;
@@ -73,6 +87,22 @@ struct stats_test {
 	bool has_cursor;
 	char text[STATS_TEXT_SIZE];
 };
+
+static void stats_get_totals(struct stats_totals *totals)
+{
+	totals->nr_buffers = atomic64_read(&dma_buf_totals.nr_buffers);
+	totals->bytes = atomic64_read(&dma_buf_totals.bytes);
+	totals->peak_bytes = atomic64_read(&dma_buf_totals.peak_bytes);
+	totals->nr_exported = atomic64_read(&dma_buf_totals.nr_exported);
+	totals->bytes_exported = atomic64_read(&dma_buf_totals.bytes_exported);
+}
+
+static void stats_new_cursor(struct dma_buf_index_node *cursor)
+{
+	cursor->ino = 0;
+	INIT_LIST_HEAD(&cursor->list);
+	dma_buf_index_rewind(cursor);
+}
 
 /* An exporter of nothing */
 
@@ -117,7 +147,7 @@ static int stats_buf_export(struct stats_buf *buf,
 		return PTR_ERR(dmabuf);
 
 	buf->dmabuf = dmabuf;
-	buf->ino = dmabuf->node.ino;
+	buf->ino = to_dma_buf_entry(dmabuf)->node.ino;
 	return 0;
 }
 
@@ -181,7 +211,7 @@ static bool stats_find(struct dma_buf_index_node *cursor, u64 ino, u64 last,
 /* A failed assertion ends the thread of a test, and its stack with it */
 static struct dma_buf_index_node *stats_add_cursor(struct stats_test *ctx)
 {
-	dma_buf_index_add_cursor(&ctx->cursor);
+	stats_new_cursor(&ctx->cursor);
 	ctx->has_cursor = true;
 	return &ctx->cursor;
 }
@@ -198,7 +228,7 @@ static bool stats_find_buf(struct stats_buf *buf, struct dma_buf_row *row)
 	struct dma_buf_index_node cursor;
 	bool found;
 
-	dma_buf_index_add_cursor(&cursor);
+	stats_new_cursor(&cursor);
 	dma_buf_index_rewind(&cursor);
 	found = stats_find(&cursor, buf->ino, buf->ino, row);
 	dma_buf_index_del_cursor(&cursor);
@@ -210,15 +240,15 @@ static void stats_expect(struct kunit *test, u64 nr, u64 bytes)
 {
 	struct stats_test *ctx = test->priv;
 	struct dma_buf_index_node cursor;
-	struct dma_buf_totals totals;
+	struct stats_totals totals;
 	u64 listed = 0, sum = 0, ino = 1, last;
 	struct dma_buf_row row;
 
-	dma_buf_index_get_totals(&totals);
+	stats_get_totals(&totals);
 	KUNIT_EXPECT_EQ(test, totals.nr_buffers, ctx->base.nr_buffers + nr);
 	KUNIT_EXPECT_EQ(test, totals.bytes, ctx->base.bytes + bytes);
 
-	dma_buf_index_add_cursor(&cursor);
+	stats_new_cursor(&cursor);
 	last = dma_buf_index_rewind(&cursor);
 	while (stats_find(&cursor, ino, last, &row)) {
 		listed++;
@@ -235,11 +265,11 @@ static void stats_settle(struct kunit *test, u64 nr)
 {
 	struct stats_test *ctx = test->priv;
 	unsigned long end = jiffies + STATS_TIMEOUT;
-	struct dma_buf_totals totals;
+	struct stats_totals totals;
 
 	do {
 		flush_delayed_fput();
-		dma_buf_index_get_totals(&totals);
+		stats_get_totals(&totals);
 		if (totals.nr_buffers == ctx->base.nr_buffers + nr)
 			return;
 		msleep(20);
@@ -257,7 +287,7 @@ static int stats_read_list(struct stats_test *ctx, size_t chunk)
 	struct kvec vec;
 	ssize_t ret;
 
-	ret = dma_buf_list_open(NULL, &file);
+	ret = dma_buf_list_fops.open(NULL, &file);
 	if (ret)
 		return ret;
 
@@ -271,17 +301,22 @@ static int stats_read_list(struct stats_test *ctx, size_t chunk)
 			len += ret;
 	} while (ret > 0 && len < size);
 	ctx->text[len] = '\0';
-	dma_buf_list_release(NULL, &file);
+	dma_buf_list_fops.release(NULL, &file);
 
 	return len < size ? ret : -E2BIG;
 }
 
-/* That the row of @buf in ctx->text ends with @rest, its columns from refs on */
+/*
+ * Expect the row of @buf in ctx->text to end with @rest, its columns from refs on
+ * with the time left out
+ */
 static void stats_expect_row(struct kunit *test, struct stats_buf *buf,
 			     size_t size, const char *rest)
 {
 	struct stats_test *ctx = test->priv;
-	char start[48], *row, *end;
+	char start[48], time[24], *row, *end, *at;
+	struct dma_buf_row found;
+	unsigned int i;
 
 	snprintf(start, sizeof(start), "\n%llu %zu ", buf->ino, size);
 	row = strstr(ctx->text, start);
@@ -290,7 +325,15 @@ static void stats_expect_row(struct kunit *test, struct stats_buf *buf,
 	end = strchr(row, '\n');
 	KUNIT_ASSERT_NOT_NULL(test, end);
 	*end = '\0';
-	KUNIT_EXPECT_STREQ(test, row, rest);
+	KUNIT_EXPECT_TRUE(test, stats_find_buf(buf, &found));
+	snprintf(time, sizeof(time), " %llu ",
+		 div_u64(found.time, NSEC_PER_MSEC));
+	for (i = 0, at = row; i < 3 && at; i++)
+		at = strchr(at + 1, ' ');
+	KUNIT_ASSERT_NOT_NULL(test, at);
+	KUNIT_EXPECT_EQ(test, strncmp(at, time, strlen(time)), 0);
+	KUNIT_EXPECT_EQ(test, strncmp(row, rest, at - row), 0);
+	KUNIT_EXPECT_STREQ(test, at + strlen(time), rest + (at - row) + 1);
 	*end = '\n';
 }
 
@@ -315,14 +358,17 @@ static int stats_init(struct kunit *test)
 	test->priv = ctx;
 
 	flush_delayed_fput();
-	dma_buf_index_get_totals(&ctx->base);
+	stats_get_totals(&ctx->base);
+	stats_new_cursor(&ctx->cursor);
+	ctx->last = dma_buf_index_rewind(&ctx->cursor);
+	dma_buf_index_del_cursor(&ctx->cursor);
 	return 0;
 }
 
 static void stats_exit(struct kunit *test)
 {
 	struct stats_test *ctx = test->priv;
-	struct dma_buf_totals totals;
+	struct stats_totals totals;
 	unsigned int i;
 
 	if (!ctx)
@@ -339,9 +385,10 @@ static void stats_exit(struct kunit *test)
 	synchronize_rcu();
 
 	/* Whatever a test does, it leaves nothing behind */
-	dma_buf_index_get_totals(&totals);
+	stats_get_totals(&totals);
 	KUNIT_EXPECT_EQ(test, totals.nr_buffers, ctx->base.nr_buffers);
 	KUNIT_EXPECT_EQ(test, totals.bytes, ctx->base.bytes);
+
 	dma_buf_index_reset_peak();
 
 	/* Rather leak than have a late release write to freed memory */
@@ -358,26 +405,15 @@ static void stats_test_sizes(struct kunit *test)
 	};
 	struct stats_buf *bufs[ARRAY_SIZE(sizes)];
 	struct stats_test *ctx = test->priv;
-	struct dma_buf_totals totals;
-	u64 sum = 0, peak;
 	struct dma_buf_row row;
 	char end[64];
+	u64 sum = 0;
 	int i;
 
-	dma_buf_index_reset_peak();
-	peak = ctx->base.bytes;
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		bufs[i] = stats_export_size(test, sizes[i]);
 		sum += sizes[i];
-		peak = max(peak, ctx->base.bytes + sum);
-
 		stats_expect(test, i + 1, sum);
-		dma_buf_index_get_totals(&totals);
-		KUNIT_EXPECT_EQ(test, totals.peak_bytes, peak);
-		KUNIT_EXPECT_EQ(test, totals.nr_exported,
-				ctx->base.nr_exported + i + 1);
-		KUNIT_EXPECT_EQ(test, totals.bytes_exported,
-				ctx->base.bytes_exported + sum);
 		KUNIT_ASSERT_TRUE(test, stats_find_buf(bufs[i], &row));
 		KUNIT_EXPECT_EQ(test, row.size, sizes[i]);
 	}
@@ -389,31 +425,66 @@ static void stats_test_sizes(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test,
 			   ctx->text + strlen(ctx->text) - strlen(end), end);
 
-	dma_buf_index_reset_peak();
-	peak = ctx->base.bytes + sum;
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		stats_buf_put(bufs[i]);
 		sum -= sizes[i];
 		stats_expect(test, ARRAY_SIZE(sizes) - 1 - i, sum);
 	}
-	dma_buf_index_get_totals(&totals);
+}
+
+/* The peak and the sums over all exports */
+static void stats_test_peak(struct kunit *test)
+{
+	static const size_t sizes[] = {
+		SIZE_MAX, SIZE_MAX / 2 + 1, SIZE_MAX / 2, SIZE_MAX, 1, 0,
+		SIZE_MAX / 2 + 1, SIZE_MAX / 2 + 1, PAGE_SIZE,
+	};
+	struct stats_buf *bufs[ARRAY_SIZE(sizes)];
+	struct stats_test *ctx = test->priv;
+	struct stats_totals totals;
+	u64 sum = 0, peak;
+	int i;
+
+	dma_buf_index_reset_peak();
+	peak = ctx->base.bytes;
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		bufs[i] = stats_export_size(test, sizes[i]);
+		sum += sizes[i];
+		peak = max(peak, ctx->base.bytes + sum);
+
+		stats_get_totals(&totals);
+		KUNIT_EXPECT_EQ(test, totals.peak_bytes, peak);
+		KUNIT_EXPECT_EQ(test, totals.nr_exported,
+				ctx->base.nr_exported + i + 1);
+		KUNIT_EXPECT_EQ(test, totals.bytes_exported,
+				ctx->base.bytes_exported + sum);
+	}
+
+	dma_buf_index_reset_peak();
+	peak = ctx->base.bytes + sum;
+	for (i = 0; i < ARRAY_SIZE(sizes); i++)
+		stats_buf_put(bufs[i]);
+	stats_get_totals(&totals);
 	KUNIT_EXPECT_EQ(test, totals.peak_bytes, peak);
 	KUNIT_EXPECT_EQ(test, totals.nr_exported,
 			ctx->base.nr_exported + ARRAY_SIZE(sizes));
+	KUNIT_EXPECT_EQ(test, totals.bytes_exported,
+			ctx->base.bytes_exported + sum);
+	dma_buf_index_reset_peak();
+	stats_get_totals(&totals);
+	KUNIT_EXPECT_EQ(test, totals.peak_bytes, ctx->base.bytes);
 }
 
 static void stats_worker_number(struct stats_worker *worker, int i,
 				struct stats_buf *buf)
 {
-	struct dma_buf_totals totals;
+	struct stats_totals totals;
 
 	worker->numbers[i] = buf->ino;
 	if (i && buf->ino <= worker->numbers[i - 1])
 		worker->error = "numbers do not ascend";
 
-	dma_buf_index_get_totals(&totals);
-	if (totals.peak_bytes < totals.bytes)
-		worker->error = "bytes are more than their peak";
+	stats_get_totals(&totals);
 	if (totals.nr_exported < buf->ino)
 		worker->error = "fewer exported than the number of a buffer";
 }
@@ -456,7 +527,7 @@ static void stats_test_threads(struct kunit *test)
 				ARRAY_SIZE(((struct stats_worker *)0)->numbers);
 	struct stats_test *ctx = test->priv;
 	struct dma_buf_index_node cursor;
-	struct dma_buf_totals totals;
+	struct stats_totals totals;
 	struct stats_worker *worker;
 	unsigned long *seen;
 	struct dma_buf_row row;
@@ -478,9 +549,9 @@ static void stats_test_threads(struct kunit *test)
 	for (i = 0; i < STATS_NR_WORKERS; i++)
 		KUNIT_ASSERT_TRUE(test, stats_wait(&ctx->workers[i].ready));
 
-	/* No worker ever had more than what it holds now */
 	stats_expect(test, STATS_NR_WORKERS * STATS_NR_HELD, bytes);
-	dma_buf_index_get_totals(&totals);
+	/* No worker ever had more than what it holds now */
+	stats_get_totals(&totals);
 	KUNIT_EXPECT_EQ(test, totals.peak_bytes, ctx->base.bytes + bytes);
 	KUNIT_EXPECT_EQ(test, totals.nr_exported, ctx->base.nr_exported + nr);
 
@@ -489,16 +560,16 @@ static void stats_test_threads(struct kunit *test)
 		if (worker->error)
 			KUNIT_FAIL(test, "%s", worker->error);
 		for (j = 0; j < ARRAY_SIZE(worker->numbers); j++) {
-			number = worker->numbers[j] - ctx->base.nr_exported - 1;
+			number = worker->numbers[j] - ctx->last - 1;
 			KUNIT_ASSERT_LT(test, number, (u64)nr);
 			KUNIT_EXPECT_FALSE(test,
 					   test_and_set_bit(number, seen));
 		}
 	}
 
-	dma_buf_index_add_cursor(&cursor);
+	stats_new_cursor(&cursor);
 	last = dma_buf_index_rewind(&cursor);
-	ino = ctx->base.nr_exported + 1;
+	ino = ctx->last + 1;
 	while (stats_find(&cursor, ino, last, &row)) {
 		KUNIT_EXPECT_GE(test, row.ino, ino);
 		ino = row.ino + 1;
@@ -510,11 +581,6 @@ static void stats_test_threads(struct kunit *test)
 	complete_all(&ctx->go);
 	flush_workqueue(ctx->wq);
 	stats_expect(test, 0, 0);
-	dma_buf_index_get_totals(&totals);
-	KUNIT_EXPECT_EQ(test, totals.peak_bytes, ctx->base.bytes + bytes);
-	dma_buf_index_reset_peak();
-	dma_buf_index_get_totals(&totals);
-	KUNIT_EXPECT_EQ(test, totals.peak_bytes, ctx->base.bytes);
 }
 
 /* Goes on until the test has been through with its readers */
@@ -549,7 +615,7 @@ static void stats_list_work(struct work_struct *work)
 	unsigned int i, next;
 	u64 ino, last;
 
-	dma_buf_index_add_cursor(&cursor);
+	stats_new_cursor(&cursor);
 	for (i = 0; i < 50; i++) {
 		last = dma_buf_index_rewind(&cursor);
 		next = 0;
@@ -581,9 +647,9 @@ static void stats_iter_work(struct work_struct *work)
 		ino = U64_MAX;
 		for (dmabuf = dma_buf_iter_begin(); dmabuf;
 		     dmabuf = dma_buf_iter_next(dmabuf)) {
-			if (dmabuf->node.ino >= ino)
+			if (to_dma_buf_entry(dmabuf)->node.ino >= ino)
 				worker->error = "a walk out of order";
-			ino = dmabuf->node.ino;
+			ino = to_dma_buf_entry(dmabuf)->node.ino;
 			if (left && ino == ctx->bufs[left - 1].ino)
 				left--;
 		}
@@ -629,7 +695,7 @@ static void stats_test_churn(struct kunit *test)
 
 /* What the release callback of a buffer sees */
 struct stats_seen {
-	struct dma_buf_totals totals;
+	struct stats_totals totals;
 	struct dma_buf_row row;
 	bool found;
 	int module_refs;
@@ -639,7 +705,7 @@ static void stats_look(struct stats_buf *buf, struct dma_buf *dmabuf)
 {
 	struct stats_seen *seen = buf->data;
 
-	dma_buf_index_get_totals(&seen->totals);
+	stats_get_totals(&seen->totals);
 	seen->found = stats_find_buf(buf, &seen->row);
 #ifdef CONFIG_MODULE_UNLOAD
 	if (dmabuf->owner)
@@ -719,7 +785,7 @@ static void stats_test_closed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, row.size, (size_t)SZ_64K);
 	for (dmabuf = dma_buf_iter_begin(); dmabuf;
 	     dmabuf = dma_buf_iter_next(dmabuf))
-		KUNIT_EXPECT_NE(test, dmabuf->node.ino, bufs[1]->ino);
+		KUNIT_EXPECT_NE(test, to_dma_buf_entry(dmabuf)->node.ino, bufs[1]->ino);
 
 	dput(dentry);
 	KUNIT_EXPECT_TRUE(test, completion_done(&bufs[1]->released));
@@ -733,7 +799,6 @@ static void stats_test_module(struct kunit *test)
 {
 	DEFINE_DMA_BUF_EXPORT_INFO(exp_info);
 	struct stats_test *ctx = test->priv;
-	struct dma_buf_totals totals;
 	struct stats_seen *seen;
 	struct stats_buf *buf;
 	struct module *module;
@@ -755,9 +820,6 @@ static void stats_test_module(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, ret, -ENOENT);
 	KUNIT_EXPECT_EQ(test, module_refcount(module), 0);
 	stats_expect(test, 0, 0);
-	dma_buf_index_get_totals(&totals);
-	KUNIT_EXPECT_EQ(test, totals.nr_exported, ctx->base.nr_exported);
-	KUNIT_EXPECT_EQ(test, totals.bytes_exported, ctx->base.bytes_exported);
 
 	module->state = MODULE_STATE_LIVE;
 	exp_info.exp_name = "exporter";
@@ -861,11 +923,11 @@ static void stats_read_work(struct work_struct *work)
 	struct stats_worker *worker =
 		container_of(work, struct stats_worker, work);
 	struct stats_test *ctx = worker->ctx;
-	struct dma_buf_totals totals;
+	struct stats_totals totals;
 	struct dma_buf_row row;
 	unsigned int i;
 
-	dma_buf_index_get_totals(&totals);
+	stats_get_totals(&totals);
 	for (i = 0; i < ctx->nr; i++) {
 		if (!stats_find_buf(&ctx->bufs[i], &row))
 			worker->error = "no row";
@@ -1022,14 +1084,14 @@ static void stats_test_cursors(struct kunit *test)
 
 	/* Half of them at the beginning, and half before the second buffer */
 	for (i = 0; i < nr; i++) {
-		dma_buf_index_add_cursor(&others[i]);
+		stats_new_cursor(&others[i]);
 		last = dma_buf_index_rewind(&others[i]);
 		if (i % 2)
 			stats_find(&others[i], bufs[1]->ino, last, &row);
 	}
 	stats_expect(test, 3, 3);
 
-	dma_buf_index_add_cursor(&cursor);
+	stats_new_cursor(&cursor);
 	last = dma_buf_index_rewind(&cursor);
 	for (ino = bufs[0]->ino; stats_find(&cursor, ino, last, &row);
 	     ino = row.ino + 1) {
@@ -1050,7 +1112,7 @@ static void stats_test_cursors(struct kunit *test)
 		dma_buf_index_del_cursor(&others[i]);
 	}
 	stats_expect(test, 2, 2);
-	KUNIT_EXPECT_EQ(test, last, ctx->base.nr_exported + ARRAY_SIZE(bufs));
+	KUNIT_EXPECT_EQ(test, last, ctx->last + ARRAY_SIZE(bufs));
 }
 
 static struct dma_buf *stats_iter_ours(struct dma_buf *dmabuf)
@@ -1062,7 +1124,7 @@ static struct dma_buf *stats_iter_ours(struct dma_buf *dmabuf)
 
 static u64 stats_iter_ino(struct dma_buf *dmabuf)
 {
-	return dmabuf ? dmabuf->node.ino : 0;
+	return dmabuf ? to_dma_buf_entry(dmabuf)->node.ino : 0;
 }
 
 /* Newest first, none that came later, and past those that have gone */
@@ -1164,6 +1226,185 @@ static void stats_test_dying(struct kunit *test)
 	stats_expect(test, ARRAY_SIZE(old), 0);
 }
 
+/* A row says when the buffer was exported */
+static void stats_test_time(struct kunit *test)
+{
+	struct dma_buf_row row;
+	struct stats_buf *buf;
+	u64 before, after;
+
+	before = ktime_get_boottime_ns();
+	buf = stats_export_size(test, PAGE_SIZE);
+	after = ktime_get_boottime_ns();
+	msleep(20);
+	KUNIT_ASSERT_TRUE(test, stats_find_buf(buf, &row));
+	KUNIT_EXPECT_GE(test, row.time, before);
+	KUNIT_EXPECT_LE(test, row.time, after);
+}
+
+/*
+ * Walks pass any number of buffers and cursors, in particular one less and one
+ * more than they look at while they hold the index lock
+ */
+static void stats_test_batches(struct kunit *test)
+{
+	struct dma_buf_index_node *cursors;
+	const unsigned int nr = 100;
+	struct stats_buf *old, *buf;
+	struct dma_buf *dmabuf;
+	struct dma_buf_row row;
+	struct path *paths;
+	unsigned int i;
+
+	paths = kunit_kcalloc(test, nr, sizeof(*paths), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, paths);
+	cursors = kunit_kcalloc(test, 2 * nr, sizeof(*cursors), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, cursors);
+
+	/* Closed buffers that are newer than an open one */
+	old = stats_export_size(test, SZ_4K);
+	for (i = 0; i < nr; i++) {
+		dmabuf = stats_iter_ours(dma_buf_iter_begin());
+		KUNIT_EXPECT_EQ(test, stats_iter_ino(dmabuf), old->ino);
+		if (dmabuf)
+			dma_buf_put(dmabuf);
+
+		buf = stats_export_size(test, 0);
+		paths[i] = buf->dmabuf->file->f_path;
+		path_get(&paths[i]);
+		stats_buf_put(buf);
+	}
+	stats_expect(test, nr + 1, SZ_4K);
+	while (i--)
+		path_put(&paths[i]);
+	stats_settle(test, 1);
+
+	/* Cursors on both sides of an open buffer */
+	buf = stats_export_size(test, 0);
+	for (i = 0; i < 2 * nr; i++) {
+		dmabuf = stats_iter_ours(dma_buf_iter_begin());
+		KUNIT_EXPECT_EQ(test, stats_iter_ino(dmabuf), buf->ino);
+		if (dmabuf)
+			dmabuf = stats_iter_ours(dma_buf_iter_next(dmabuf));
+		KUNIT_EXPECT_EQ(test, stats_iter_ino(dmabuf), old->ino);
+		if (dmabuf)
+			dma_buf_put(dmabuf);
+		KUNIT_EXPECT_TRUE(test, stats_find_buf(old, &row));
+		KUNIT_EXPECT_TRUE(test, stats_find_buf(buf, &row));
+
+		stats_new_cursor(&cursors[i]);
+		if (i % 2)
+			stats_find(&cursors[i], buf->ino, buf->ino, &row);
+	}
+	while (i--)
+		dma_buf_index_del_cursor(&cursors[i]);
+}
+
+/* A row may end anywhere in the buffer of the seq_file */
+static void stats_test_ends(struct kunit *test)
+{
+	static const char filler[] = "0123456789012345678901234567890123456789"
+				     "0123456789012345678901234567890123456789"
+				     "0123456789012345678901234567890123456789"
+				     "0123456789012345678901234567890123456789"
+				     "0123456789012345678901234567890123456789"
+				     "0123456789012345678901234567890123456789";
+	DEFINE_DMA_BUF_EXPORT_INFO(exp_info);
+	struct stats_test *ctx = test->priv;
+	struct stats_buf *first, *buf;
+	char name[DMA_BUF_NAME_LEN];
+	char *rows = NULL, *at;
+	unsigned int i;
+
+	memset(name, '\377', sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	exp_info.exp_name = filler;
+	first = stats_export(test, &exp_info);
+	for (i = 0; i < 60; i++) {
+		exp_info.exp_name = i % 2 ? name : "system";
+		buf = stats_export(test, &exp_info);
+		/* Nobody else knows the buffer: no need for its name_lock */
+		buf->dmabuf->name = kstrdup(i % 3 ? name : "-", GFP_KERNEL);
+	}
+
+	for (i = 0; i < sizeof(filler); i++) {
+		first->dmabuf->exp_name = filler + i;
+		KUNIT_ASSERT_EQ(test, stats_read_list(ctx, SZ_64K), 0);
+		at = strstr(ctx->text, *first->dmabuf->exp_name ?
+			    first->dmabuf->exp_name : " - - -\n");
+		KUNIT_ASSERT_NOT_NULL(test, at);
+		at = strchr(at, '\n');
+		KUNIT_ASSERT_NOT_NULL(test, at);
+		if (!rows) {
+			rows = kunit_kzalloc(test, strlen(at) + 1, GFP_KERNEL);
+			KUNIT_ASSERT_NOT_NULL(test, rows);
+			strcpy(rows, at);
+		}
+		KUNIT_EXPECT_TRUE(test, !strcmp(rows, at));
+	}
+}
+
+static void stats_name_work(struct work_struct *work)
+{
+	struct stats_worker *worker =
+		container_of(work, struct stats_worker, work);
+
+	if (stats_read_list(worker->ctx, PAGE_SIZE))
+		worker->error = "no list";
+	complete(&worker->ready);
+}
+
+/* Holds the lock of a buffer's name until the test goes on, or gives up */
+static void stats_hold_name(struct work_struct *work)
+{
+	struct stats_worker *worker =
+		container_of(work, struct stats_worker, work);
+	struct stats_test *ctx = worker->ctx;
+	struct dma_buf *dmabuf = ctx->bufs[0].dmabuf;
+	unsigned int ms;
+
+	spin_lock(&dmabuf->name_lock);
+	complete(&worker->ready);
+	for (ms = 0; ms < 5000 && !completion_done(&ctx->go); ms++)
+		mdelay(1);
+	if (!completion_done(&ctx->go))
+		worker->error = "exports wait for the lock of a name";
+	spin_unlock(&dmabuf->name_lock);
+}
+
+/*
+ * A reader that finds a name locked, as it is while probes of tracepoints run,
+ * delays neither an export nor a release
+ */
+static void stats_test_name_lock(struct kunit *test)
+{
+	struct stats_test *ctx = test->priv;
+	struct stats_worker *holder = &ctx->workers[0];
+	struct stats_worker *reader = &ctx->workers[1];
+	unsigned int i;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs two CPUs");
+
+	stats_export_size(test, PAGE_SIZE);
+	ctx->bufs[0].dmabuf->name = kstrdup("locked", GFP_KERNEL);
+	INIT_WORK(&holder->work, stats_hold_name);
+	INIT_WORK(&reader->work, stats_name_work);
+	queue_work(ctx->wq, &holder->work);
+	KUNIT_ASSERT_TRUE(test, stats_wait(&holder->ready));
+	queue_work(ctx->wq, &reader->work);
+	for (i = 0; i < 100; i++) {
+		stats_buf_put(stats_export_size(test, 0));
+		msleep(1);
+	}
+	KUNIT_EXPECT_FALSE(test, completion_done(&reader->ready));
+	complete_all(&ctx->go);
+	KUNIT_EXPECT_TRUE(test, stats_wait(&reader->ready));
+	flush_workqueue(ctx->wq);
+	KUNIT_EXPECT_STREQ(test, holder->error ?: "", "");
+	KUNIT_EXPECT_STREQ(test, reader->error ?: "", "");
+}
+
 static int stats_fail_attach(struct dma_buf *dmabuf,
 			     struct dma_buf_attachment *attach)
 {
@@ -1242,6 +1483,7 @@ static void stats_test_attached(struct kunit *test)
 
 static struct kunit_case stats_test_cases[] = {
 	KUNIT_CASE(stats_test_sizes),
+	KUNIT_CASE(stats_test_peak),
 	KUNIT_CASE(stats_test_threads),
 	KUNIT_CASE(stats_test_churn),
 	KUNIT_CASE(stats_test_release),
@@ -1257,6 +1499,10 @@ static struct kunit_case stats_test_cases[] = {
 	KUNIT_CASE(stats_test_cursors),
 	KUNIT_CASE(stats_test_iter),
 	KUNIT_CASE(stats_test_dying),
+	KUNIT_CASE(stats_test_time),
+	KUNIT_CASE(stats_test_batches),
+	KUNIT_CASE(stats_test_ends),
+	KUNIT_CASE(stats_test_name_lock),
 	KUNIT_CASE(stats_test_attached),
 	{}
 };
