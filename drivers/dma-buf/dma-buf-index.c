@@ -127,6 +127,7 @@ static bool dma_buf_index_copy(struct dma_buf_entry *entry,
 	bool open = !entry->closed;
 
 	row->name[0] = '\0';
+	/* Looked at again under its lock, and most buffers have no name */
 	if (data_race(READ_ONCE(dmabuf->name))) {
 		/* Only tried: probes of tracepoints run under this lock */
 		if (!spin_trylock(&dmabuf->name_lock))

@@ -68,10 +68,10 @@ static const struct attribute_group dma_buf_stats_group = {
  */
 void dma_buf_show_mem(void)
 {
-	printk("%llu dma-bufs, %llu bytes, peak %llu bytes\n",
-	       (u64)atomic64_read(&dma_buf_totals.nr_buffers),
-	       (u64)atomic64_read(&dma_buf_totals.bytes),
-	       (u64)atomic64_read(&dma_buf_totals.peak_bytes));
+	pr_warn("%llu dma-bufs, %llu bytes, peak %llu bytes\n",
+		(u64)atomic64_read(&dma_buf_totals.nr_buffers),
+		(u64)atomic64_read(&dma_buf_totals.bytes),
+		(u64)atomic64_read(&dma_buf_totals.peak_bytes));
 }
 
 /* A separate initcall, so that dma-buf works if the files cannot be made */

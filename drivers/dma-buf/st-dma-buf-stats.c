@@ -1303,21 +1303,20 @@ static void stats_test_batches(struct kunit *test)
 /* A row may end anywhere in the buffer of the seq_file */
 static void stats_test_ends(struct kunit *test)
 {
-	static const char filler[] = "0123456789012345678901234567890123456789"
-				     "0123456789012345678901234567890123456789"
-				     "0123456789012345678901234567890123456789"
-				     "0123456789012345678901234567890123456789"
-				     "0123456789012345678901234567890123456789"
-				     "0123456789012345678901234567890123456789";
 	DEFINE_DMA_BUF_EXPORT_INFO(exp_info);
 	struct stats_test *ctx = test->priv;
 	struct stats_buf *first, *buf;
-	char name[DMA_BUF_NAME_LEN];
-	char *rows = NULL, *at;
+	const unsigned int longest = 240;
+	char *name, *filler, *rows = NULL, *at;
+	char start[24];
 	unsigned int i;
 
-	memset(name, '\377', sizeof(name));
-	name[sizeof(name) - 1] = '\0';
+	filler = kunit_kzalloc(test, longest + 1, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, filler);
+	memset(filler, 'x', longest);
+	name = kunit_kzalloc(test, DMA_BUF_NAME_LEN, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, name);
+	memset(name, '\377', DMA_BUF_NAME_LEN - 1);
 	exp_info.exp_name = filler;
 	first = stats_export(test, &exp_info);
 	for (i = 0; i < 60; i++) {
@@ -1327,18 +1326,18 @@ static void stats_test_ends(struct kunit *test)
 		buf->dmabuf->name = kstrdup(i % 3 ? name : "-", GFP_KERNEL);
 	}
 
-	for (i = 0; i < sizeof(filler); i++) {
+	for (i = 0; i <= longest; i++) {
 		first->dmabuf->exp_name = filler + i;
 		KUNIT_ASSERT_EQ(test, stats_read_list(ctx, SZ_64K), 0);
-		at = strstr(ctx->text, *first->dmabuf->exp_name ?
-			    first->dmabuf->exp_name : " - - -\n");
+		snprintf(start, sizeof(start), "\n%llu ", first->ino);
+		at = strstr(ctx->text, start);
 		KUNIT_ASSERT_NOT_NULL(test, at);
-		at = strchr(at, '\n');
+		at = strchr(at + 1, '\n');
 		KUNIT_ASSERT_NOT_NULL(test, at);
 		if (!rows) {
 			rows = kunit_kzalloc(test, strlen(at) + 1, GFP_KERNEL);
 			KUNIT_ASSERT_NOT_NULL(test, rows);
-			strcpy(rows, at);
+			memcpy(rows, at, strlen(at));
 		}
 		KUNIT_EXPECT_TRUE(test, !strcmp(rows, at));
 	}
