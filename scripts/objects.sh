@@ -113,7 +113,7 @@ cell() {
 		KMAKE+=(W=1)
 		;;
 	sparse)
-		SPARSE=${SPARSE:-$("$TOP/scripts/sparse")}
+		SPARSE=${SPARSE:-$("$TOP/scripts/find-tool" sparse)}
 		KMAKE+=(C=2 CHECK="$SPARSE")
 		;;
 	*) die "cell $1: unknown checker '$CHECKER'" ;;
