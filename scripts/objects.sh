@@ -143,23 +143,18 @@ asked() {
 # config LOG: configures for the cell; its own symbols, and DMABUF_STATS if the
 # source at hand has it, must come out as asked
 config() {
-	local goal=allnoconfig k v is
+	local goal=allnoconfig own wrong
 	mkdir -p "$OBJ"
 	asked > "$OBJ/asked"
 	case " $SYMBOLS " in *' allmodconfig '*) goal=allmodconfig ;; esac
 	"${KMAKE[@]}" KCONFIG_ALLCONFIG="$OBJ/asked" $goal > "$1" 2>&1 || return
-	while IFS='=' read -r k v; do
-		case $k in
-		CONFIG_DMABUF_STATS)
-			grep -q '^config DMABUF_STATS$' "$OBJTREE/drivers/dma-buf/Kconfig" || continue ;;
-		*) [[ " $SYMBOLS" == *" ${k#CONFIG_}="* ]] || continue ;;
-		esac
-		is=$(sed -n "s/^$k=//p" "$OBJ/.config")
-		[ "${is:-n}" = "$v" ] || {
-			echo "error: $k=$v was asked for, and is ${is:-n}" >> "$1"
-			return 1
-		}
-	done < "$OBJ/asked"
+	own=$(tr ' ' '\n' <<< "$SYMBOLS" | sed -n 's/^\([A-Z0-9_]*\)=.*/CONFIG_\1=/p' | grep -v DMABUF_STATS= || :)
+	! grep -q '^config DMABUF_STATS$' "$OBJTREE/drivers/dma-buf/Kconfig" || own+=$'\nCONFIG_DMABUF_STATS='
+	wrong=$(grep '^CONFIG_' "$OBJ/asked" | grep -F "${own#$'\n'}" | not_so /dev/stdin "$OBJ/.config")
+	[ -z "$own" ] || [ -z "$wrong" ] || {
+		echo "error: not as asked for:$wrong" >> "$1"
+		return 1
+	}
 }
 
 # compile LOG: what the series touches, and all of drivers/dma-buf
