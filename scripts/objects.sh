@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Sourced by bisect, matrix and static: builds the objects that the series of a
+# Sourced by bisect, matrix and check-static: builds the objects that the series of a
 # base touches, at any of its commits, and tells which warnings are new.
 # The source is a copy of build/BASE/patched/linux made of hard links, so that
 # kernels built there do not have to be built anew.
@@ -12,7 +12,7 @@ MATRIX=$TOP/matrix
 # link BASE: the copy, as "pristine"
 link() {
 	lock "tree-$1"
-	"$TOP/scripts/source" "$1"
+	"$TOP/scripts/get-source" "$1"
 	series "$1" "$1"
 	local key
 	key=$(kernel_git "$1" rev-parse 'pristine^{tree}')
@@ -42,7 +42,7 @@ objects() {
 			grep -vE '^(drivers/dma-buf|tools)/' || :
 	} | sort -u)
 	mkdir -p "$OBJDIR/log"
-	# which a run of "static" that was killed may have left
+	# which a run of "check-static" that was killed may have left
 	rm -f "$OBJTREE/.git"
 }
 
