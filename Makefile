@@ -4,7 +4,7 @@
 BASE ?=
 VARIANT ?= patched
 FRAGMENT ?=
-export KSRC VARIANT KVM CELL SUBMITTER V CHANGES OUT
+export KSRC VARIANT KVM CELL SUBMITTER REROLL CHANGES OUT
 
 # the default base is the first of the table
 base = $(or $(BASE),$(shell awk '!/^$(hash)/ && NF { print $$1; exit }' bases))
@@ -31,7 +31,7 @@ kernel:
 
 tree:
 	@scripts/packages base
-	@WORK=1 scripts/tree $(base) $(VARIANT)
+	@WORK=1 scripts/make-tree $(base) $(VARIANT)
 
 import:
 	@scripts/packages base
@@ -51,13 +51,13 @@ matrix:
 	@scripts/packages base check cross
 	@scripts/matrix --full $(BASE)
 
-static:
+check-static:
 	@scripts/packages base check
-	@scripts/static $(BASE)
+	@scripts/check-static $(BASE)
 
 series:
 	@scripts/packages base check
-	@scripts/send-ready $(base)
+	@scripts/make-series $(base)
 
 cocci:
 	@scripts/cocci $(BASE)
@@ -71,11 +71,11 @@ mutate:
 bench:
 	@scripts/bench
 
-full:
-	@scripts/full $(PART)
+check-all:
+	@scripts/check-all $(PART)
 
 clean:
 	@scripts/clean
 
 .PHONY: help run shell check quick kernel tree import drift model bisect \
-	matrix static series cocci torture mutate bench full clean
+	matrix check-static series cocci torture mutate bench check-all clean

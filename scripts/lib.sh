@@ -159,6 +159,18 @@ when_and_what() {
 # kernel_git TREE ARGS...: the same in the kernel tree of TREE (7.3, 7.3-newest)
 kernel_git() { quiet_git -C "$BUILD/$1/patched/linux" "${@:2}"; }
 
+# not_so ASKED CONFIG: the symbols that ASKED has as CONFIG_X=VALUE (n if off) and
+# CONFIG not.  The kernel's merge_config.sh would do, but for what 6.1 and 6.12 make of
+# a symbol that is off and cannot be seen.
+not_so() {
+	awk -F= 'NR == FNR { if (/^CONFIG_/) is[$1] = substr($0, length($1) + 2); next }
+		/^CONFIG_/ {
+			want = substr($0, length($1) + 2)
+			have = $1 in is ? is[$1] : "n"
+			if (want != have) print "  " $0 " (is " have ")"
+		}' "$2" "$1"
+}
+
 # scratch: makes an empty directory $SCRATCH that goes when the script ends,
 # and clears away what killed runs have left
 scratch() {

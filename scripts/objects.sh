@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Sourced by bisect, matrix and static: builds the objects that the series of a
+# Sourced by bisect, matrix and check-static: builds the objects that the series of a
 # base touches, at any of its commits, and tells which warnings are new.
 # The source is a copy of build/BASE/patched/linux made of hard links, so that
 # kernels built there do not have to be built anew.
@@ -12,7 +12,7 @@ MATRIX=$TOP/matrix
 # link BASE: the copy, as "pristine"
 link() {
 	lock "tree-$1"
-	"$TOP/scripts/source" "$1"
+	"$TOP/scripts/get-source" "$1"
 	series "$1" "$1"
 	local key
 	key=$(kernel_git "$1" rev-parse 'pristine^{tree}')
@@ -42,7 +42,7 @@ objects() {
 			grep -vE '^(drivers/dma-buf|tools)/' || :
 	} | sort -u)
 	mkdir -p "$OBJDIR/log"
-	# which a run of "static" that was killed may have left
+	# which a run of "check-static" that was killed may have left
 	rm -f "$OBJTREE/.git"
 }
 
@@ -113,7 +113,7 @@ cell() {
 		KMAKE+=(W=1)
 		;;
 	sparse)
-		SPARSE=${SPARSE:-$("$TOP/scripts/sparse")}
+		SPARSE=${SPARSE:-$("$TOP/scripts/find-tool" sparse)}
 		KMAKE+=(C=2 CHECK="$SPARSE")
 		;;
 	*) die "cell $1: unknown checker '$CHECKER'" ;;
@@ -143,23 +143,18 @@ asked() {
 # config LOG: configures for the cell; its own symbols, and DMABUF_STATS if the
 # source at hand has it, must come out as asked
 config() {
-	local goal=allnoconfig k v is
+	local goal=allnoconfig own wrong
 	mkdir -p "$OBJ"
 	asked > "$OBJ/asked"
 	case " $SYMBOLS " in *' allmodconfig '*) goal=allmodconfig ;; esac
 	"${KMAKE[@]}" KCONFIG_ALLCONFIG="$OBJ/asked" $goal > "$1" 2>&1 || return
-	while IFS='=' read -r k v; do
-		case $k in
-		CONFIG_DMABUF_STATS)
-			grep -q '^config DMABUF_STATS$' "$OBJTREE/drivers/dma-buf/Kconfig" || continue ;;
-		*) [[ " $SYMBOLS" == *" ${k#CONFIG_}="* ]] || continue ;;
-		esac
-		is=$(sed -n "s/^$k=//p" "$OBJ/.config")
-		[ "${is:-n}" = "$v" ] || {
-			echo "error: $k=$v was asked for, and is ${is:-n}" >> "$1"
-			return 1
-		}
-	done < "$OBJ/asked"
+	own=$(tr ' ' '\n' <<< "$SYMBOLS" | sed -n 's/^\([A-Z0-9_]*\)=.*/CONFIG_\1=/p' | grep -v DMABUF_STATS= || :)
+	! grep -q '^config DMABUF_STATS$' "$OBJTREE/drivers/dma-buf/Kconfig" || own+=$'\nCONFIG_DMABUF_STATS='
+	wrong=$(grep '^CONFIG_' "$OBJ/asked" | grep -F "${own#$'\n'}" | not_so /dev/stdin "$OBJ/.config")
+	[ -z "$own" ] || [ -z "$wrong" ] || {
+		echo "error: not as asked for:$wrong" >> "$1"
+		return 1
+	}
 }
 
 # compile LOG: what the series touches, and all of drivers/dma-buf

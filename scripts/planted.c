@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Faults that scripts/matrix and scripts/static plant at the end of
+ * Faults that scripts/matrix and scripts/check-static plant at the end of
  * drivers/dma-buf/dma-buf.c, a kind for each checker: one that overlooks its
  * own is not working.
  */
