@@ -309,7 +309,14 @@ static void init(tree c, const string &where, const string &var, location_t loc,
 	}
 }
 
-// What local variables of the function hold
+// A variable of the function's own, or an intermediate value
+static bool local(tree x)
+{
+	return TREE_CODE(x) == SSA_NAME ||
+		(VAR_P(x) && !TREE_STATIC(x) && !DECL_EXTERNAL(x));
+}
+
+// What these hold
 static std::map<tree, std::set<tree>> assigned;
 
 static void sources(tree x, std::set<tree> &seen, std::set<tree> &out)
@@ -317,7 +324,7 @@ static void sources(tree x, std::set<tree> &seen, std::set<tree> &out)
 	x = strip(x);
 	if (!x || !seen.insert(x).second)
 		return;
-	if (VAR_P(x) && !TREE_STATIC(x) && !DECL_EXTERNAL(x) && assigned.count(x))
+	if (local(x) && assigned.count(x))
 		for (tree s : assigned[x])
 			sources(s, seen, out);
 	else
@@ -429,8 +436,17 @@ static void call(gimple *s)
 		read(a, NULL_TREE);
 		sources(a, seen, from);
 		for (tree x : from) {
-			if (!(g = function_of(x)))
+			if (!(g = function_of(x))) {
+				if (!is_fp(TREE_TYPE(a)))
+					continue;
+				string m = memory(x, TREE_TYPE(a));
+				for (const string &q : queues)
+					if (m != "")
+						fact("flow " + q + " " + m);
+					else if (TREE_CODE(x) != INTEGER_CST)
+						fact("open " + q + " " + fpsig(TREE_TYPE(a)) + " " + place(last));
 				continue;
+			}
 			for (const string &q : queues)
 				fact("put " + q + " " + fname(g) + " " + place(last));
 			fact("loose " + fname(g) + " " + sig(TREE_TYPE(g)) + " " +
@@ -469,7 +485,7 @@ static void assign(gimple *s)
 		if ((m = memory(lhs, lt)) != "")
 			store(m, op, last, lt);
 	}
-	if (g && m == "" && !(VAR_P(lhs) && is_fp(lt)))
+	if (g && m == "" && !(local(lhs) && is_fp(lt)))
 		fact("loose " + fname(g) + " " + sig(TREE_TYPE(g)) + " " + place(last));
 }
 
@@ -488,11 +504,11 @@ static void body(cgraph_node *node)
 	FOR_EACH_BB_FN(bb, fun)
 		for (auto gsi = gsi_start_bb(bb); !gsi_end_p(gsi); gsi_next(&gsi)) {
 			gimple *s = gsi_stmt(gsi);
-			if (is_gimple_assign(s) && VAR_P(gimple_assign_lhs(s)))
+			if (is_gimple_assign(s) && local(gimple_assign_lhs(s)))
 				for (unsigned i = 1; i < gimple_num_ops(s); i++)
 					assigned[gimple_assign_lhs(s)].insert(gimple_op(s, i));
 			else if (is_gimple_call(s) && gimple_call_lhs(s) &&
-				 VAR_P(gimple_call_lhs(s)))
+				 local(gimple_call_lhs(s)))
 				assigned[gimple_call_lhs(s)].insert(error_mark_node);
 		}
 	last = DECL_SOURCE_LOCATION(node->decl);
