@@ -350,6 +350,16 @@ static void store(const string &to, tree x, location_t loc, tree type)
 	}
 }
 
+// Intermediate values that are more than compared
+static std::set<tree> used;
+
+static tree use(tree *tp, int *, void *)
+{
+	if (TREE_CODE(*tp) == SSA_NAME)
+		used.insert(*tp);
+	return NULL_TREE;
+}
+
 static location_t last;
 
 // Every address and every read within an operand
@@ -388,7 +398,9 @@ static void read(tree x, tree type)
 	if (!x || TREE_CODE(x) == ADDR_EXPR)
 		return;
 	if (is_fp(TREE_TYPE(x)) || is_fp(type)) {
-		m = memory(x, is_fp(TREE_TYPE(x)) ? TREE_TYPE(x) : type);
+		m = queue_store(x);
+		if (m == "" || m.compare(0, 3, "q:?") == 0)
+			m = memory(x, is_fp(TREE_TYPE(x)) ? TREE_TYPE(x) : type);
 		if (m != "")
 			fact("load " + self + " " + m + " " +
 			     fpsig(is_fp(TREE_TYPE(x)) ? TREE_TYPE(x) : type) +
@@ -411,7 +423,9 @@ static void call(gimple *s)
 	if (gimple_call_internal_p(s))
 		return;
 	if (f) {
-		fact("call " + self + " " + fname(f) + " " + number(last));
+		// one that remained would not compile, or not link
+		if (!lookup_attribute("error", DECL_ATTRIBUTES(f)))
+			fact("call " + self + " " + fname(f) + " " + number(last));
 	} else {
 		fact("ptr " + self + " " + number(last) + " " +
 		     sig(gimple_call_fntype(s)));
@@ -469,8 +483,10 @@ static void assign(gimple *s)
 
 	if (TREE_CODE(rhs) == CONSTRUCTOR)
 		init(rhs, memory(lhs, lt), "l:" + self, last, is_queued(lt));
-	for (unsigned i = 1; i < gimple_num_ops(s); i++)
-		read(gimple_op(s, i), lt);
+	// whether there is a function is no use of it
+	if (TREE_CODE(lhs) != SSA_NAME || used.count(lhs))
+		for (unsigned i = 1; i < gimple_num_ops(s); i++)
+			read(gimple_op(s, i), lt);
 	// a pointer to a function made of something else
 	if (is_fp(lt) && !is_fp(TREE_TYPE(rhs)) && TREE_CODE(rhs) != INTEGER_CST &&
 	    !(POINTER_TYPE_P(TREE_TYPE(rhs)) && VOID_TYPE_P(TREE_TYPE(TREE_TYPE(rhs)))
@@ -501,9 +517,19 @@ static void body(cgraph_node *node)
 	fact("fn " + self + " " + sig(TREE_TYPE(node->decl)) + " " +
 	     place(DECL_SOURCE_LOCATION(node->decl)) + " " + (sec ? sec : "-"));
 	assigned.clear();
+	used.clear();
 	FOR_EACH_BB_FN(bb, fun)
 		for (auto gsi = gsi_start_bb(bb); !gsi_end_p(gsi); gsi_next(&gsi)) {
 			gimple *s = gsi_stmt(gsi);
+			for (unsigned i = 0; i < gimple_num_ops(s); i++) {
+				tree op = gimple_op(s, i);
+				if (op && gimple_code(s) != GIMPLE_COND &&
+				    !(is_gimple_assign(s) && (!i ||
+				      TREE_CODE_CLASS(gimple_assign_rhs_code(s)) == tcc_comparison)))
+					walk_tree_without_duplicates(&op, use, NULL);
+				if (op && is_gimple_assign(s) && !i && TREE_CODE(op) != SSA_NAME)
+					walk_tree_without_duplicates(&op, use, NULL);
+			}
 			if (is_gimple_assign(s) && local(gimple_assign_lhs(s)))
 				for (unsigned i = 1; i < gimple_num_ops(s); i++)
 					assigned[gimple_assign_lhs(s)].insert(gimple_op(s, i));
