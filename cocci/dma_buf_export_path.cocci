@@ -49,15 +49,17 @@ position p;
 x@p(...)
 
 @ops@
-identifier ops, f;
+identifier table, f;
 @@
 
 (
-struct dma_buf_ops ops = { .release = f };
+struct dma_buf_ops table = { .release = f };
 |
-struct virtio_dma_buf_ops ops = { .ops = { .release = f } };
+struct virtio_dma_buf_ops table = { .ops = { .release = f } };
 |
-struct dma_heap_ops ops = { .allocate = f };
+struct virtio_dma_buf_ops table = { .ops.release = f };
+|
+struct dma_heap_ops table = { .allocate = f };
 )
 
 // Most files have none of these: calls are not looked for there
@@ -83,7 +85,7 @@ position p;
 x(..., callee@p, ...)
 
 @sink depends on exports || ops || mine@
-identifier callee =~ "^(kobject_(add|init_and_add|create_and_add|del|rename|move|uevent(_env)?)|kset_(un)?register|kset_create_and_add|sysfs_(create|remove|add|update_group|(un)?merge_group|rename|move|delete)[a-z_]*|kernfs_(create|remove|rename|new|add|activate)[a-z_]*|device_(add|register|del|unregister|create|create_with_groups|destroy))$";
+identifier callee =~ "^(kobject_(add|init_and_add|create_and_add|del|rename|move|uevent(_env)?)|kset_(un)?register|kset_create_and_add|sysfs_(create|remove|add|update_group|(un)?merge_group|rename|move|delete)[a-z_]*|kernfs_(create|remove|rename|new|add|activate)[a-z_]*|(devm_)?device_(add_groups?|remove_groups?)|device_(add|register|del|unregister|create|create_with_groups|destroy|(create|remove)_(bin_)?file|rename|move)|cdev_device_(add|del)|misc_(de)?register|platform_device_(add|register|del|unregister)[a-z_]*|class_(create|destroy|register|unregister|(create|remove)_file)[a-z_]*)$";
 position p;
 @@
 
