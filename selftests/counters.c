@@ -334,7 +334,7 @@ TEST(sums_exceed_32_bits)
 struct reader {
 	pthread_t thread;
 	unsigned long long low, high, other;
-	volatile bool *stop;
+	bool *stop;
 	unsigned long long seen[2];
 };
 
@@ -347,7 +347,7 @@ static void *read_bytes(void *arg)
 	int fd;
 
 	fd = open(STATS_DIR "bytes", O_RDONLY);
-	while (fd >= 0 && !*reader->stop) {
+	while (fd >= 0 && !__atomic_load_n(reader->stop, __ATOMIC_RELAXED)) {
 		len = pread(fd, text, sizeof(text) - 1, 0);
 		if (len <= 0)
 			break;
@@ -370,7 +370,7 @@ TEST(never_torn)
 {
 	const unsigned long long limit = 1ULL << 32, part = 1ULL << 28;
 	struct reader readers[2] = {};
-	volatile bool stop = false;
+	bool stop = false;
 	struct counters c;
 	int fds[17], nr = 0, other, fd, i;
 
@@ -402,7 +402,7 @@ TEST(never_torn)
 		EXPECT_LE(0, fd);
 		close(fd);
 	}
-	stop = true;
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 	for (i = 0; i < 2; i++) {
 		pthread_join(readers[i].thread, NULL);
 		EXPECT_EQ(0, readers[i].other);
@@ -435,7 +435,7 @@ TEST(show_mem)
 		ASSERT_TRUE(text_put("/proc/sysrq-trigger", "m"));
 		while ((len = read(fd, line, sizeof(line) - 1)) > 0) {
 			line[len] = '\0';
-			good |= strstr(line, want) != NULL;
+			good |= !!strstr(line, want);
 		}
 	}
 	EXPECT_TRUE(good);

@@ -1394,7 +1394,7 @@ static void stats_test_name_lock(struct kunit *test)
 	queue_work(ctx->wq, &reader->work);
 	for (i = 0; i < 100; i++) {
 		stats_buf_put(stats_export_size(test, 0));
-		msleep(1);
+		usleep_range(1000, 2000);
 	}
 	KUNIT_EXPECT_FALSE(test, completion_done(&reader->ready));
 	complete_all(&ctx->go);
