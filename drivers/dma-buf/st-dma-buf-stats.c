@@ -104,6 +104,20 @@ static void stats_new_cursor(struct dma_buf_index_node *cursor)
 	dma_buf_index_rewind(cursor);
 }
 
+/* As dma_buf_iter_begin() and dma_buf_iter_next(), which not all kernels have */
+static struct dma_buf *stats_iter_begin(void)
+{
+	return dma_buf_index_get_older(NULL);
+}
+
+static struct dma_buf *stats_iter_next(struct dma_buf *dmabuf)
+{
+	struct dma_buf *next = dma_buf_index_get_older(dmabuf);
+
+	dma_buf_put(dmabuf);
+	return next;
+}
+
 /* An exporter of nothing */
 
 static struct sg_table *stats_map(struct dma_buf_attachment *attach,
@@ -645,8 +659,8 @@ static void stats_iter_work(struct work_struct *work)
 	for (i = 0; i < 50; i++) {
 		left = ctx->nr;
 		ino = U64_MAX;
-		for (dmabuf = dma_buf_iter_begin(); dmabuf;
-		     dmabuf = dma_buf_iter_next(dmabuf)) {
+		for (dmabuf = stats_iter_begin(); dmabuf;
+		     dmabuf = stats_iter_next(dmabuf)) {
 			if (to_dma_buf_entry(dmabuf)->node.ino >= ino)
 				worker->error = "a walk out of order";
 			ino = to_dma_buf_entry(dmabuf)->node.ino;
@@ -783,8 +797,8 @@ static void stats_test_closed(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, stats_find_buf(bufs[1], &row));
 	KUNIT_EXPECT_EQ(test, row.refs, 0UL);
 	KUNIT_EXPECT_EQ(test, row.size, (size_t)SZ_64K);
-	for (dmabuf = dma_buf_iter_begin(); dmabuf;
-	     dmabuf = dma_buf_iter_next(dmabuf))
+	for (dmabuf = stats_iter_begin(); dmabuf;
+	     dmabuf = stats_iter_next(dmabuf))
 		KUNIT_EXPECT_NE(test, to_dma_buf_entry(dmabuf)->node.ino, bufs[1]->ino);
 
 	dput(dentry);
@@ -1118,7 +1132,7 @@ static void stats_test_cursors(struct kunit *test)
 static struct dma_buf *stats_iter_ours(struct dma_buf *dmabuf)
 {
 	while (dmabuf && dmabuf->ops != &stats_ops)
-		dmabuf = dma_buf_iter_next(dmabuf);
+		dmabuf = stats_iter_next(dmabuf);
 	return dmabuf;
 }
 
@@ -1137,19 +1151,19 @@ static void stats_test_iter(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(bufs); i++)
 		bufs[i] = stats_export_size(test, i);
-	dmabuf = stats_iter_ours(dma_buf_iter_begin());
+	dmabuf = stats_iter_ours(stats_iter_begin());
 	KUNIT_ASSERT_EQ(test, stats_iter_ino(dmabuf), bufs[4]->ino);
 	KUNIT_EXPECT_TRUE(test, stats_find_buf(bufs[4], &row));
 	KUNIT_EXPECT_EQ(test, row.refs, 2UL);
 
 	stats_export_size(test, PAGE_SIZE);
-	dmabuf = stats_iter_ours(dma_buf_iter_next(dmabuf));
+	dmabuf = stats_iter_ours(stats_iter_next(dmabuf));
 	KUNIT_ASSERT_EQ(test, stats_iter_ino(dmabuf), bufs[3]->ino);
 	KUNIT_EXPECT_TRUE(test, stats_find_buf(bufs[4], &row));
 	KUNIT_EXPECT_EQ(test, row.refs, 1UL);
 
 	stats_buf_put(bufs[2]);
-	dmabuf = stats_iter_ours(dma_buf_iter_next(dmabuf));
+	dmabuf = stats_iter_ours(stats_iter_next(dmabuf));
 	KUNIT_ASSERT_EQ(test, stats_iter_ino(dmabuf), bufs[1]->ino);
 
 	/* Now the walk has the only reference */
@@ -1157,12 +1171,12 @@ static void stats_test_iter(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, completion_done(&bufs[1]->released));
 	KUNIT_EXPECT_TRUE(test, stats_find_buf(bufs[1], &row));
 	KUNIT_EXPECT_EQ(test, row.refs, 1UL);
-	dmabuf = stats_iter_ours(dma_buf_iter_next(dmabuf));
+	dmabuf = stats_iter_ours(stats_iter_next(dmabuf));
 	KUNIT_ASSERT_EQ(test, stats_iter_ino(dmabuf), bufs[0]->ino);
 	stats_settle(test, 4);
 	KUNIT_EXPECT_TRUE(test, completion_done(&bufs[1]->released));
 
-	dmabuf = stats_iter_ours(dma_buf_iter_next(dmabuf));
+	dmabuf = stats_iter_ours(stats_iter_next(dmabuf));
 	KUNIT_EXPECT_NULL(test, dmabuf);
 }
 
@@ -1213,11 +1227,11 @@ static void stats_test_dying(struct kunit *test)
 			KUNIT_EXPECT_TRUE(test, completion_done
 					  (&ctx->bufs[i].released));
 	}
-	dmabuf = stats_iter_ours(dma_buf_iter_begin());
+	dmabuf = stats_iter_ours(stats_iter_begin());
 	for (i = ARRAY_SIZE(old); i--; ) {
 		KUNIT_EXPECT_EQ(test, stats_iter_ino(dmabuf), old[i]->ino);
 		if (dmabuf)
-			dmabuf = stats_iter_ours(dma_buf_iter_next(dmabuf));
+			dmabuf = stats_iter_ours(stats_iter_next(dmabuf));
 	}
 	KUNIT_EXPECT_NULL(test, dmabuf);
 
@@ -1264,7 +1278,7 @@ static void stats_test_batches(struct kunit *test)
 	/* Closed buffers that are newer than an open one */
 	old = stats_export_size(test, SZ_4K);
 	for (i = 0; i < nr; i++) {
-		dmabuf = stats_iter_ours(dma_buf_iter_begin());
+		dmabuf = stats_iter_ours(stats_iter_begin());
 		KUNIT_EXPECT_EQ(test, stats_iter_ino(dmabuf), old->ino);
 		if (dmabuf)
 			dma_buf_put(dmabuf);
@@ -1282,10 +1296,10 @@ static void stats_test_batches(struct kunit *test)
 	/* Cursors on both sides of an open buffer */
 	buf = stats_export_size(test, 0);
 	for (i = 0; i < 2 * nr; i++) {
-		dmabuf = stats_iter_ours(dma_buf_iter_begin());
+		dmabuf = stats_iter_ours(stats_iter_begin());
 		KUNIT_EXPECT_EQ(test, stats_iter_ino(dmabuf), buf->ino);
 		if (dmabuf)
-			dmabuf = stats_iter_ours(dma_buf_iter_next(dmabuf));
+			dmabuf = stats_iter_ours(stats_iter_next(dmabuf));
 		KUNIT_EXPECT_EQ(test, stats_iter_ino(dmabuf), old->ino);
 		if (dmabuf)
 			dma_buf_put(dmabuf);
