@@ -364,7 +364,8 @@ TEST_F(lock, not_while_a_row_is_formatted)
 TEST_F(lock, not_while_bufinfo_waits)
 {
 	probe_add("reserved", "p", "dma_resv_describe");
-	probe_add("put", "p", "dma_buf_put");
+	/* of dma_buf_put(), which may be inlined */
+	probe_add("put", "p", "fput");
 	if (!mount_debugfs())
 		SKIP(return, "no debugfs");
 	if (missing)
