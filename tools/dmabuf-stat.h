@@ -104,6 +104,7 @@ struct snap {
 	bool classified;	/* there were two listings */
 	bool second;		/* the second listing is being read */
 	bool incomplete;
+	bool listed;		/* the (first) listing is whole */
 	const char **notes;
 	size_t nnotes;
 	uint64_t stat[ST_N];
@@ -114,6 +115,8 @@ struct snap {
 	bool initial_ns;
 };
 
+/* What can be said about all buffers, false if it is not known */
+bool snap_total(struct snap *s, int which, uint64_t *val);
 struct buf *snap_find(struct snap *s, uint64_t ino);
 void snap_add(struct snap *s, const struct buf *b);
 void snap_clear(struct snap *s);
@@ -214,6 +217,10 @@ static inline struct cell c_if(bool known, struct cell c)
 {
 	return known ? c : (struct cell){ .kind = K_NULL };
 }
+
+/* view.c */
+const char *class_of(struct snap *s, const struct buf *b);
+const char *pattern(const char *name);
 
 /* The commands; they return the exit status but for partial data */
 int cmd_summary(struct snap *s);

@@ -132,7 +132,7 @@ void snap_take(struct snap *s, int want)
 		about(s);
 		return;
 	}
-	pick(s);
+	s->listed = pick(s) && !s->incomplete;
 	if ((want & WANT_HOLDERS) || s->source == SRC_FDINFO)
 		walk(s);
 	if (want & WANT_HOLDERS)

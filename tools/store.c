@@ -131,3 +131,19 @@ uint64_t snap_bytes(struct snap *s)
 	}
 	return sum;
 }
+
+bool snap_total(struct snap *s, int which, uint64_t *val)
+{
+	*val = s->stat[which];
+	if (s->has_stat[which])
+		return true;
+	if (!s->listed)
+		return false;
+	if (which == ST_BUFFERS)
+		*val = s->n;
+	else if (which == ST_BYTES)
+		*val = snap_bytes(s);
+	else
+		return false;
+	return true;
+}

@@ -194,7 +194,7 @@ static void fd_live(struct snap *s, uint32_t proc, int pid, int dir,
 	struct stat st, link;
 	struct statfs fs;
 	struct buf *b;
-	char path[64];
+	char path[320];
 
 	if (fstatat(dir, fd, &st, 0))
 		return;
