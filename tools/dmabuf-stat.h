@@ -196,6 +196,7 @@ struct table {
 };
 
 struct cell *table_row(struct table *t);
+void table_check(const struct table *t);
 void table_print(struct table *t, const char *sort, uint64_t rows);
 
 static inline struct cell c_num(uint64_t v)

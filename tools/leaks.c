@@ -284,6 +284,7 @@ int cmd_leaks(struct snap *s)
 	uint64_t wait = 0, n = 1, i;
 	int found;
 
+	table_check(&suspects);
 	if (opt.for_ms) {
 		n = opt.for_ms / 1000 + 1;
 		n = n < 5 ? 5 : n > 60 ? 60 : n;

@@ -109,8 +109,8 @@ static bool matches(const struct table *t, const struct cell *row,
 	c = &row[column(t, name)];
 	free(name);
 	if (c->kind == K_NULL)
-		return false;
-	if (c->kind == K_STR)
+		*buf = 0;
+	else if (c->kind == K_STR)
 		snprintf(buf, sizeof(buf), "%s", c->str);
 	else
 		snprintf(buf, sizeof(buf), "%" PRIu64, c->num);
@@ -124,9 +124,10 @@ static bool matches(const struct table *t, const struct cell *row,
 		}
 		ok = !regexec(&re, buf, 0, NULL, 0);
 		regfree(&re);
-		return ok;
+		return ok && c->kind != K_NULL;
 	}
-	return !strcmp(buf, eq + 1) || !strcmp(buf, escape(eq + 1));
+	return c->kind != K_NULL && (!strcmp(buf, eq + 1) ||
+	       !strcmp(buf, escape(eq + 1)));
 }
 
 static void print_json(const struct table *t, struct cell **rows, size_t n)
@@ -213,15 +214,24 @@ static void print_text(const struct table *t, struct cell **rows, size_t n)
 	}
 }
 
+/* Mistakes on the command line are found before anything is printed */
+void table_check(const struct table *t)
+{
+	struct cell nothing[64] = { 0 };
+	size_t shown[64], j;
+
+	for (j = 0; j < opt.nfilter; j++)
+		matches(t, nothing, opt.filter[j]);
+	if (opt.sort)
+		column(t, opt.sort);
+	choose(t, shown);
+}
+
 void table_print(struct table *t, const char *sort, uint64_t limit)
 {
 	struct cell **rows = xrealloc(NULL, t->n, sizeof(*rows));
-	struct cell nothing[64] = { 0 };
 	size_t i, j, n = 0;
 
-	/* a mistake is one without any rows too */
-	for (j = 0; j < opt.nfilter; j++)
-		matches(t, nothing, opt.filter[j]);
 	if (opt.sort)
 		sort = opt.sort;
 	for (i = 0; i < t->n; i++) {

@@ -44,8 +44,9 @@ const char *pattern(const char *name)
 	return intern(buf);
 }
 
-static void start(struct snap *s, const char *command)
+static void start(struct snap *s, const char *command, const struct table *t)
 {
+	table_check(t);
 	if (opt.json)
 		json_head(s, command);
 }
@@ -93,7 +94,7 @@ int cmd_buffers(struct snap *s)
 		*c++ = c_str(class_of(s, b));
 		*c++ = c_str(b->name);
 	}
-	start(s, "buffers");
+	start(s, "buffers", &t);
 	table_print(&t, "size", opt.rows);
 	end();
 	return EXIT_OK;
@@ -216,7 +217,7 @@ int cmd_groups(struct snap *s, const char *command, const char *by)
 	struct table t;
 
 	group(s, by, &t, columns);
-	start(s, command);
+	start(s, command, &t);
 	table_print(&t, "bytes", opt.rows);
 	end();
 	return EXIT_OK;
@@ -300,7 +301,7 @@ int cmd_processes(struct snap *s)
 		allocators(s, &t);
 	else
 		holders(s, &t);
-	start(s, "processes");
+	start(s, "processes", &t);
 	if (opt.json) {
 		json_key("by");
 		json_str(opt.by_allocator ? "allocator" : "holder");
@@ -340,6 +341,7 @@ int cmd_buffer(struct snap *s, uint64_t ino)
 			c_num(d->at);
 	}
 
+	table_check(&t);
 	if (!opt.json) {
 		if (b->has & HAS_SIZE)
 			human(size, sizeof(size), b->size);
