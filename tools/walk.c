@@ -432,7 +432,8 @@ static void sum_up(struct snap *s)
 {
 	size_t i;
 
-	qsort(s->holds, s->nhold, sizeof(*s->holds), by_proc);
+	if (s->nhold)
+		qsort(s->holds, s->nhold, sizeof(*s->holds), by_proc);
 	for (i = 0; i < s->nhold; i++)
 		s->bufs[s->holds[i].buf].holders++;
 	for (i = 0; i < s->nhold; i++) {
