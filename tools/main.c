@@ -302,8 +302,11 @@ int main(int argc, char **argv)
 	if (opt.verbose)
 		fprintf(stderr, "dmabuf-stat: source: %s\n",
 			source_name(s.source) ?: "stats");
-	/* the gaps of a source are no fault, so only -v prints them */
-	if (s.incomplete || opt.verbose)
+	/* the summary and JSON hold what a source lacks; leaks is silent */
+	if (s.incomplete || opt.verbose ||
+	    (!opt.json && (!strcmp(command, "buffers") ||
+			   !strcmp(command, "exporters") ||
+			   !strcmp(command, "processes"))))
 		for (i = 0; i < s.nnotes; i++)
 			fprintf(stderr, "dmabuf-stat: %s\n", s.notes[i]);
 	if (!status && s.incomplete)

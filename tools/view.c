@@ -529,6 +529,21 @@ static void summary_json(struct snap *s)
 	json_tail();
 }
 
+/* In lines of 80 columns, as far as there are blanks */
+static void wrap(const char *note)
+{
+	size_t n, len;
+
+	for (; *note; note += n + strspn(note + n, " ")) {
+		len = strlen(note);
+		for (n = len > 78 ? 78 : len; n && note[n] && note[n] != ' ';)
+			n--;
+		if (!n)
+			n = strcspn(note, " ");
+		fprintf(out, "  %.*s\n", (int)n, note);
+	}
+}
+
 int cmd_summary(struct snap *s)
 {
 	static const char * const labels[] = {
@@ -549,7 +564,7 @@ int cmd_summary(struct snap *s)
 	fprintf(out, "source: %s%s\n", source_name(s->source),
 		s->incomplete ? ", INCOMPLETE" : "");
 	for (i = 0; i < s->nnotes; i++)
-		fprintf(out, "  %s\n", s->notes[i]);
+		wrap(s->notes[i]);
 	fputs("dma-buf:", out);
 	for (i = 0; i < ST_N; i++) {
 		static const char * const fmt[ST_N] = {
