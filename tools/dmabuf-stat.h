@@ -55,6 +55,7 @@ struct buf {
 	/* escaped; NULL if the source does not have it */
 	const char *flags, *comm, *exporter, *module, *name;
 	uint32_t fds, maps, paths, holders;
+	uint32_t hold;		/* the latest of it, plus 1 */
 	uint8_t has;
 	bool again;		/* in the second listing too */
 	bool walked;		/* only the walk has seen it */

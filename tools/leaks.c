@@ -121,10 +121,12 @@ static void sample(struct snap *s)
 		if (!(b->has & HAS_INO))
 			continue;
 		t = track(NULL, b->ino, old);
-		if (!t->seen && samples)
-			t->n.first = t->n.last = b->refs;
-		if (!t->seen && samples)
-			t->attached.first = t->attached.last = b->attached;
+		if (!t->seen && samples) {
+			t->n.first = b->refs;
+			t->n.last = b->refs;
+			t->attached.first = b->attached;
+			t->attached.last = b->attached;
+		}
 		t->seen = true;
 		t->size = b->size;
 		trend(&t->n, b->refs);
@@ -164,10 +166,12 @@ static void growth(struct snap *s)
 		}
 		if (!snap_find(s, t->ino))
 			continue;
-		if (grows(v))
+		if (grows(v)) {
 			what = "references";
-		else if (v = &t->attached, grows(v))
+		} else if (grows(&t->attached)) {
+			v = &t->attached;
 			what = "attachments";
+		}
 		if (what)
 			suspect(*what == 'r' ? "refs-grow" : "attached-grow",
 				xasprintf("ino=%" PRIu64, t->ino), 1, t->size,

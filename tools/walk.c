@@ -99,18 +99,18 @@ static bool fdinfo_read(int pid, const char *fd, struct fdinfo *f)
 
 static struct hold *hold_of(struct snap *s, uint32_t proc, uint32_t buf)
 {
-	size_t i;
+	struct buf *b = &s->bufs[buf];
 
-	/* those of this process are the last ones */
-	for (i = s->nhold; i-- > 0 && s->holds[i].proc == proc;)
-		if (s->holds[i].buf == buf)
-			return &s->holds[i];
+	/* processes come one after the other */
+	if (b->hold && s->holds[b->hold - 1].proc == proc)
+		return &s->holds[b->hold - 1];
 	if (s->nhold == s->hold_room) {
 		s->hold_room = s->hold_room ? s->hold_room * 2 : 256;
 		s->holds = xrealloc(s->holds, s->hold_room, sizeof(*s->holds));
 	}
 	s->holds[s->nhold] = (struct hold){ .proc = proc, .buf = buf };
-	return &s->holds[s->nhold++];
+	b->hold = ++s->nhold;
+	return &s->holds[b->hold - 1];
 }
 
 static void held(struct snap *s, uint32_t proc, struct buf *b,
@@ -399,17 +399,10 @@ static void settle(struct snap *s)
 		if (b) {
 			size_t j;
 
-			/* hold_of() looks at the last ones only */
 			for (j = 0; j < s->nhold; j++)
 				if (s->holds[j].proc == p->proc &&
 				    s->holds[j].buf == b - s->bufs)
-					break;
-			if (j < s->nhold) {
-				struct hold tmp = s->holds[j];
-
-				s->holds[j] = s->holds[s->nhold - 1];
-				s->holds[s->nhold - 1] = tmp;
-			}
+					b->hold = j + 1;
 			held(s, p->proc, b, &p->d);
 		} else if (p->d.kind == 'm' && s->source != SRC_LIST) {
 			snap_note(s, true, "some mappings look like dma-bufs, but nothing shows the size");
