@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The output, and JSON. Own JSON because libraries keep the whole document in
+ * memory, and a static program for a guest or an initramfs is wanted. Strings
+ * are escaped on the way in, so that nothing here depends on the locale.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "dmabuf-stat.h"
+
+FILE *out;
+
+static char *tmp_path;
+static const char *out_path;
+static bool comma;
+
+static void forget(void)
+{
+	if (tmp_path)
+		unlink(tmp_path);
+}
+
+void out_open(const char *path)
+{
+	int fd;
+
+	if (!path) {
+		out = stdout;
+		return;
+	}
+	out_path = path;
+	tmp_path = xasprintf("%s.XXXXXX", path);
+	fd = mkstemp(tmp_path);
+	if (fd < 0) {
+		int err = errno;
+
+		tmp_path = NULL;
+		die("%s: %s", path, strerror(err));
+	}
+	atexit(forget);
+	out = fdopen(fd, "w");
+	if (!out)
+		die("%s: %m", path);
+}
+
+int out_close(int status)
+{
+	bool bad = ferror(out);
+
+	errno = 0;
+	if ((fflush(out) || bad) && !out_path) {
+		/* nobody reads on: not an error worth a word */
+		if (errno == EPIPE)
+			return status;
+		die("standard output: %s", strerror(errno ?: EIO));
+	}
+	if (!out_path)
+		return status;
+	if (bad || fchmod(fileno(out), 0644) || fclose(out) ||
+	    rename(tmp_path, out_path))
+		die("%s: %s", out_path, strerror(errno ?: EIO));
+	tmp_path = NULL;
+	return status;
+}
+
+void human(char *buf, size_t size, uint64_t bytes)
+{
+	static const char * const units[] = {
+		"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"
+	};
+	uint64_t unit = 1;
+	int i = 0;
+
+	while (i < 6 && bytes / unit >= 1024) {
+		unit *= 1024;
+		i++;
+	}
+	if (opt.bytes)
+		snprintf(buf, size, "%" PRIu64, bytes);
+	else if (bytes % unit == 0 || bytes / unit >= 100)
+		snprintf(buf, size, "%" PRIu64 " %s", bytes / unit, units[i]);
+	else
+		/* not %f, which has a comma in some locales */
+		snprintf(buf, size, "%" PRIu64 ".%" PRIu64 " %s", bytes / unit,
+			 bytes % unit / (unit / 1024) * 10 / 1024, units[i]);
+}
+
+void json_open(char c)
+{
+	if (comma)
+		fputc(',', out);
+	fputc(c, out);
+	comma = false;
+}
+
+void json_close(char c)
+{
+	fputc(c, out);
+	comma = true;
+}
+
+void json_str(const char *s)
+{
+	if (!s) {
+		json_null();
+		return;
+	}
+	if (comma)
+		fputc(',', out);
+	fputc('"', out);
+	for (; *s; s++) {
+		unsigned char c = *s;
+
+		if (c == '"' || c == '\\')
+			fprintf(out, "\\%c", c);
+		else if (c < ' ' || c >= 0x7f)
+			fprintf(out, "\\\\%03o", c);
+		else
+			fputc(c, out);
+	}
+	fputc('"', out);
+	comma = true;
+}
+
+void json_key(const char *key)
+{
+	json_str(key);
+	fputc(':', out);
+	comma = false;
+}
+
+void json_u64(uint64_t v)
+{
+	fprintf(out, "%s%" PRIu64, comma ? "," : "", v);
+	comma = true;
+}
+
+void json_null(void)
+{
+	fprintf(out, "%snull", comma ? "," : "");
+	comma = true;
+}
+
+void json_bool(bool v)
+{
+	fprintf(out, "%s%s", comma ? "," : "", v ? "true" : "false");
+	comma = true;
+}
+
+void json_head(struct snap *s, const char *command)
+{
+	struct timespec ts;
+	size_t i;
+
+	json_open('{');
+	json_key("schema");
+	json_u64(1);
+	json_key("command");
+	json_str(command);
+	json_key("source");
+	json_str(s->source ? source_name(s->source) : "stats");
+	json_key("complete");
+	json_bool(!s->incomplete);
+	json_key("unreadable_processes");
+	if (s->walk_done)
+		json_u64(s->unreadable);
+	else
+		json_null();
+	json_key("boot_id");
+	json_str(s->boot_id);
+	clock_gettime(CLOCK_REALTIME, &ts);
+	json_key("time");
+	if (root_live)
+		json_u64(ts.tv_sec * 1000ull + ts.tv_nsec / 1000000);
+	else
+		json_null();
+	json_key("notes");
+	json_open('[');
+	for (i = 0; i < s->nnotes; i++)
+		json_str(s->notes[i]);
+	json_close(']');
+}
+
+void json_tail(void)
+{
+	json_close('}');
+	fputc('\n', out);
+	comma = false;
+}

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Rows and columns: filters, order, text and JSON */
+#include <inttypes.h>
+#include <regex.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "dmabuf-stat.h"
+
+static size_t sort_column;
+
+struct cell *table_row(struct table *t)
+{
+	struct cell *c;
+
+	if (t->n == t->room) {
+		t->room = t->room ? t->room * 2 : 64;
+		t->cells = xrealloc(t->cells, t->room * t->ncol,
+				    sizeof(*t->cells));
+	}
+	c = t->cells + t->n++ * t->ncol;
+	memset(c, 0, t->ncol * sizeof(*c));
+	return c;
+}
+
+static void usage_column(const struct table *t, const char *name)
+{
+	size_t i;
+
+	fprintf(stderr, "dmabuf-stat: no column \"%s\" here; there are:", name);
+	for (i = 0; i < t->ncol; i++)
+		fprintf(stderr, " %s", t->columns[i].name);
+	fputc('\n', stderr);
+	exit(EXIT_USAGE);
+}
+
+static size_t column(const struct table *t, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < t->ncol; i++)
+		if (!strcasecmp(t->columns[i].name, name))
+			return i;
+	usage_column(t, name);
+	return 0;
+}
+
+static void text(const struct cell *c, char *buf, size_t size)
+{
+	switch (c->kind) {
+	case K_NULL:
+		snprintf(buf, size, "?");
+		break;
+	case K_NUM:
+		snprintf(buf, size, "%" PRIu64, c->num);
+		break;
+	case K_BYTES:
+		human(buf, size, c->num);
+		break;
+	case K_AGE:
+		if (opt.bytes || c->num < 60000)
+			snprintf(buf, size, "%" PRIu64 ".%" PRIu64 "s",
+				 c->num / 1000, c->num % 1000 / 100);
+		else if (c->num < 7200000)
+			snprintf(buf, size, "%" PRIu64 "m", c->num / 60000);
+		else
+			snprintf(buf, size, "%" PRIu64 "h", c->num / 3600000);
+		break;
+	case K_STR:
+		snprintf(buf, size, "%s", c->str);
+		break;
+	}
+}
+
+/* Most first for numbers, A first for words; equals keep their order */
+static int compare(const void *a, const void *b)
+{
+	const struct cell *rx = *(const struct cell **)a;
+	const struct cell *ry = *(const struct cell **)b;
+	const struct cell *x = rx + sort_column, *y = ry + sort_column;
+	int r = 0;
+
+	if (x->kind == K_NULL || y->kind == K_NULL)
+		r = (x->kind == K_NULL) - (y->kind == K_NULL);
+	else if (x->kind == K_STR)
+		r = strcmp(x->str, y->str);
+	else if (x->num != y->num)
+		r = x->num > y->num ? -1 : 1;
+	if (opt.reverse)
+		r = -r;
+	return r ?: (rx < ry ? -1 : rx > ry);
+}
+
+static bool matches(const struct table *t, const struct cell *row,
+		    const char *filter)
+{
+	const char *eq = strchr(filter, '=');
+	char *name, buf[4096];
+	const struct cell *c;
+	bool ok;
+
+	if (!eq) {
+		fprintf(stderr, "dmabuf-stat: a filter is COLUMN=VALUE or COLUMN=~REGEX, not \"%s\"\n",
+			filter);
+		exit(EXIT_USAGE);
+	}
+	name = strndup(filter, eq - filter);
+	c = &row[column(t, name)];
+	free(name);
+	if (c->kind == K_NULL)
+		*buf = 0;
+	else if (c->kind == K_STR)
+		snprintf(buf, sizeof(buf), "%s", c->str);
+	else
+		snprintf(buf, sizeof(buf), "%" PRIu64, c->num);
+	if (eq[1] == '~') {
+		regex_t re;
+
+		if (regcomp(&re, eq + 2, REG_EXTENDED | REG_NOSUB)) {
+			fprintf(stderr, "dmabuf-stat: \"%s\" is no regular expression\n",
+				eq + 2);
+			exit(EXIT_USAGE);
+		}
+		ok = !regexec(&re, buf, 0, NULL, 0);
+		regfree(&re);
+		return ok && c->kind != K_NULL;
+	}
+	return c->kind != K_NULL && (!strcmp(buf, eq + 1) ||
+	       !strcmp(buf, escape(eq + 1)));
+}
+
+static void print_json(const struct table *t, struct cell **rows, size_t n)
+{
+	size_t i, j;
+
+	json_key("rows");
+	json_open('[');
+	for (i = 0; i < n; i++) {
+		json_open('{');
+		for (j = 0; j < t->ncol; j++) {
+			json_key(t->columns[j].name);
+			if (rows[i][j].kind == K_NULL)
+				json_null();
+			else if (rows[i][j].kind == K_STR)
+				json_str(rows[i][j].str);
+			else
+				json_u64(rows[i][j].num);
+		}
+		json_close('}');
+	}
+	json_close(']');
+}
+
+static size_t choose(const struct table *t, size_t *shown)
+{
+	char *list, *word, *save;
+	size_t n = 0, i;
+
+	if (!opt.columns) {
+		for (i = 0; i < t->ncol; i++)
+			if (!t->columns[i].hidden)
+				shown[n++] = i;
+		return n;
+	}
+	list = strdup(opt.columns);
+	for (word = strtok_r(list, ",", &save); word && n < t->ncol;
+	     word = strtok_r(NULL, ",", &save))
+		shown[n++] = column(t, word);
+	free(list);
+	return n;
+}
+
+static void print_text(const struct table *t, struct cell **rows, size_t n)
+{
+	size_t shown[64], width[64], nshown = choose(t, shown), i, j;
+	bool right[64];
+	char buf[4096];
+
+	for (j = 0; j < nshown; j++) {
+		width[j] = opt.no_header ? 0 : strlen(t->columns[shown[j]].name);
+		right[j] = false;
+		for (i = 0; i < n; i++) {
+			const struct cell *c = &rows[i][shown[j]];
+
+			text(c, buf, sizeof(buf));
+			if (strlen(buf) > width[j])
+				width[j] = strlen(buf);
+			right[j] |= c->kind != K_STR && c->kind != K_NULL;
+		}
+	}
+	for (j = 0; !opt.no_header && j < nshown; j++) {
+		const char *name = t->columns[shown[j]].name;
+		size_t k;
+
+		for (k = 0; name[k] && k < sizeof(buf) - 1; k++)
+			buf[k] = name[k] >= 'a' && name[k] <= 'z' ?
+				 name[k] - 32 : name[k];
+		buf[k] = 0;
+		fprintf(out, "%s%*s", j ? " " : "",
+			right[j] ? (int)width[j] :
+			j + 1 < nshown ? -(int)width[j] : 0, buf);
+	}
+	if (!opt.no_header)
+		fputc('\n', out);
+	for (i = 0; i < n; i++) {
+		for (j = 0; j < nshown; j++) {
+			text(&rows[i][shown[j]], buf, sizeof(buf));
+			fprintf(out, "%s%*s", j ? " " : "",
+				right[j] ? (int)width[j] :
+				j + 1 < nshown ? -(int)width[j] : 0, buf);
+		}
+		fputc('\n', out);
+	}
+}
+
+/* Mistakes on the command line are found before anything is printed */
+void table_check(const struct table *t)
+{
+	struct cell nothing[64] = { 0 };
+	size_t shown[64], j;
+
+	for (j = 0; j < opt.nfilter; j++)
+		matches(t, nothing, opt.filter[j]);
+	if (opt.sort)
+		column(t, opt.sort);
+	choose(t, shown);
+}
+
+void table_print(struct table *t, const char *sort, uint64_t limit)
+{
+	struct cell **rows = xrealloc(NULL, t->n, sizeof(*rows));
+	size_t i, j, n = 0;
+
+	if (opt.sort)
+		sort = opt.sort;
+	for (i = 0; i < t->n; i++) {
+		struct cell *row = t->cells + i * t->ncol;
+
+		for (j = 0; j < opt.nfilter; j++)
+			if (!matches(t, row, opt.filter[j]))
+				break;
+		if (j == opt.nfilter)
+			rows[n++] = row;
+	}
+	if (sort) {
+		sort_column = column(t, sort);
+		if (n)
+			qsort(rows, n, sizeof(*rows), compare);
+	}
+	if (limit && n > limit)
+		n = limit;
+	if (opt.json)
+		print_json(t, rows, n);
+	else
+		print_text(t, rows, n);
+	free(rows);
+	free(t->cells);
+	memset(&t->cells, 0, sizeof(*t) - offsetof(struct table, cells));
+}

@@ -1,0 +1,682 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The commands that show one snapshot */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dmabuf-stat.h"
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof(*(a)))
+
+/* NULL if it cannot be known */
+const char *class_of(struct snap *s, const struct buf *b)
+{
+	if (b->fds)
+		return "descriptor";
+	if (b->maps)
+		return "mapping";
+	if (b->paths)
+		return "path";
+	return s->classified && b->again ? "kernel" : NULL;
+}
+
+/* Runs of digits become "#", but those of an escape */
+const char *pattern(const char *name)
+{
+	char buf[4096];
+	size_t n = 0;
+
+	if (!name)
+		return NULL;
+	while (*name && n < sizeof(buf) - 5) {
+		if (*name == '\\' && strlen(name) >= 4) {
+			memcpy(buf + n, name, 4);
+			n += 4;
+			name += 4;
+		} else if (*name >= '0' && *name <= '9') {
+			buf[n++] = '#';
+			name += strspn(name, "0123456789");
+		} else {
+			buf[n++] = *name++;
+		}
+	}
+	buf[n] = 0;
+	return intern(buf);
+}
+
+static void start(struct snap *s, const char *command, const struct table *t)
+{
+	table_check(t);
+	if (opt.json)
+		json_head(s, command);
+}
+
+static void end(void)
+{
+	if (opt.json)
+		json_tail();
+}
+
+int cmd_buffers(struct snap *s)
+{
+	static const struct column columns[] = {
+		{ "ino" }, { "size" }, { "refs" }, { "attached" },
+		{ "flags", true }, { "time", true }, { "age" }, { "pid" },
+		{ "comm" }, { "exporter" }, { "module", true },
+		{ "fds", true }, { "maps", true }, { "paths", true },
+		{ "holders" }, { "class", true }, { "name" },
+	};
+	struct table t = { columns, ARRAY_SIZE(columns) };
+	size_t i;
+
+	for (i = 0; i < s->n; i++) {
+		const struct buf *b = &s->bufs[i];
+		struct cell *c = table_row(&t);
+
+		*c++ = c_if(b->has & HAS_INO, c_num(b->ino));
+		*c++ = c_if(b->has & HAS_SIZE, c_bytes(b->size));
+		*c++ = c_if(b->has & HAS_REFS, c_num(b->refs));
+		*c++ = c_if(b->has & HAS_ATTACHED, c_num(b->attached));
+		*c++ = c_str(b->flags);
+		*c++ = c_if(b->has & HAS_TIME, c_num(b->time));
+		*c = c_num(s->boottime - b->time);
+		c->kind = (b->has & HAS_TIME) && s->has_boottime &&
+			  s->boottime >= b->time ? K_AGE : K_NULL;
+		c++;
+		*c++ = c_if(b->has & HAS_PID, c_num(b->pid));
+		*c++ = c_str(b->comm);
+		*c++ = c_str(b->exporter);
+		*c++ = c_str(b->module);
+		*c++ = c_if(s->walk_done, c_num(b->fds));
+		*c++ = c_if(s->walk_done, c_num(b->maps));
+		*c++ = c_if(s->walk_done, c_num(b->paths));
+		*c++ = c_if(s->walk_done, c_num(b->holders));
+		*c++ = c_str(class_of(s, b));
+		*c++ = c_str(b->name);
+	}
+	start(s, "buffers", &t);
+	table_print(&t, "size", opt.rows);
+	end();
+	return EXIT_OK;
+}
+
+enum { G_EXPORTER, G_MODULE, G_NAME, G_COMM, G_PID, G_N };
+
+static const struct column group_columns[] = {
+	{ "exporter" }, { "module" }, { "name" }, { "comm" }, { "pid" },
+};
+
+static int keys[G_N], nkeys;
+static struct snap *key_snap;
+
+static struct cell key(const struct buf *b, int which)
+{
+	switch (which) {
+	case G_EXPORTER:
+		return c_str(b->exporter);
+	case G_MODULE:
+		return c_str(b->module);
+	case G_NAME:
+		return c_str(opt.name_pattern ? pattern(b->name) : b->name);
+	case G_COMM:
+		return c_str(b->comm);
+	default:
+		return c_if(b->has & HAS_PID, c_num(b->pid));
+	}
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+	int i, r;
+
+	for (i = 0; i < nkeys; i++) {
+		struct cell x = key(&key_snap->bufs[*(const uint32_t *)a],
+				    keys[i]);
+		struct cell y = key(&key_snap->bufs[*(const uint32_t *)b],
+				    keys[i]);
+
+		if (x.kind != y.kind)
+			return x.kind < y.kind ? -1 : 1;
+		if (x.kind == K_NULL)
+			continue;
+		if (x.kind == K_STR) {
+			r = strcmp(x.str, y.str);
+			if (r)
+				return r;
+		} else if (x.num != y.num) {
+			return x.num < y.num ? -1 : 1;
+		}
+	}
+	return 0;
+}
+
+static void parse_keys(const char *by)
+{
+	char *list = strdup(by), *word, *save;
+	int i;
+
+	nkeys = 0;
+	for (word = strtok_r(list, ",", &save); word;
+	     word = strtok_r(NULL, ",", &save)) {
+		for (i = 0; i < G_N; i++)
+			if (!strcmp(word, group_columns[i].name))
+				break;
+		if (i == G_N || nkeys == G_N) {
+			fprintf(stderr, "dmabuf-stat: cannot group by \"%s\"; use exporter, module, name, comm, pid\n",
+				word);
+			exit(EXIT_USAGE);
+		}
+		keys[nkeys++] = i;
+	}
+	free(list);
+}
+
+/* Rows: the keys, buffers, bytes */
+static void group(struct snap *s, const char *by, struct table *t,
+		  struct column *columns)
+{
+	uint32_t *order = xrealloc(NULL, s->n, sizeof(*order));
+	struct cell *c = NULL;
+	size_t i;
+	int k;
+
+	parse_keys(by);
+	for (k = 0; k < nkeys; k++)
+		columns[k] = group_columns[keys[k]];
+	columns[nkeys] = (struct column){ "buffers" };
+	columns[nkeys + 1] = (struct column){ "bytes" };
+	*t = (struct table){ columns, nkeys + 2 };
+
+	for (i = 0; i < s->n; i++)
+		order[i] = i;
+	key_snap = s;
+	if (s->n)
+		qsort(order, s->n, sizeof(*order), compare_keys);
+	for (i = 0; i < s->n; i++) {
+		const struct buf *b = &s->bufs[order[i]];
+
+		if (!i || compare_keys(&order[i - 1], &order[i])) {
+			c = table_row(t);
+			for (k = 0; k < nkeys; k++)
+				c[k] = key(b, keys[k]);
+			c[nkeys] = c_num(0);
+			c[nkeys + 1] = c_bytes(0);
+		}
+		c[nkeys].num++;
+		if (!(b->has & HAS_SIZE) ||
+		    __builtin_add_overflow(c[nkeys + 1].num, b->size,
+					   &c[nkeys + 1].num))
+			c[nkeys + 1].kind = K_NULL;
+	}
+	free(order);
+}
+
+int cmd_groups(struct snap *s, const char *command, const char *by)
+{
+	struct column columns[G_N + 2];
+	struct table t;
+
+	group(s, by, &t, columns);
+	start(s, command, &t);
+	table_print(&t, "bytes", opt.rows);
+	end();
+	return EXIT_OK;
+}
+
+static void holders(struct snap *s, struct table *t)
+{
+	static const struct column columns[] = {
+		{ "pid" }, { "comm" }, { "uid", true }, { "buffers" },
+		{ "fds" }, { "paths", true }, { "maps" }, { "open" },
+		{ "limit" }, { "rss" }, { "pss" }, { "uss" },
+		{ "android_rss", true }, { "android_pss", true },
+	};
+	size_t i;
+
+	*t = (struct table){ columns, ARRAY_SIZE(columns) };
+	for (i = 0; i < s->nproc; i++) {
+		const struct proc *p = &s->procs[i];
+		uint64_t rss, pss;
+		char path[64];
+		struct cell *c;
+
+		if (!p->buffers)
+			continue;
+		c = table_row(t);
+		*c++ = c_num(p->pid);
+		*c++ = c_str(p->comm);
+		*c++ = c_if(p->has_uid, c_num(p->uid));
+		*c++ = c_num(p->buffers);
+		*c++ = c_num(p->fds);
+		*c++ = c_num(p->paths);
+		*c++ = c_num(p->maps);
+		*c++ = c_num(p->open);
+		*c++ = c_if(p->has_limit, c_num(p->limit));
+		*c++ = c_bytes(p->rss);
+		/* others may hold it too that could not be read */
+		*c++ = c_if(!s->unreadable, c_bytes(p->pss));
+		*c++ = c_if(!s->unreadable, c_bytes(p->uss));
+		snprintf(path, sizeof(path), "proc/%" PRIu64 "/dmabuf_rss",
+			 p->pid);
+		*c++ = c_if(read_u64(path, &rss), c_bytes(rss));
+		snprintf(path, sizeof(path), "proc/%" PRIu64 "/dmabuf_pss",
+			 p->pid);
+		*c++ = c_if(read_u64(path, &pss), c_bytes(pss));
+	}
+}
+
+static void allocators(struct snap *s, struct table *t)
+{
+	static struct column columns[G_N + 3];
+	struct cell *old;
+	size_t i, j, n;
+
+	group(s, "pid,comm", t, columns);
+	/* widen by a column: is it still that process? */
+	n = t->n;
+	old = t->cells;
+	columns[4] = (struct column){ "alive" };
+	*t = (struct table){ columns, 5 };
+	for (i = 0; i < n; i++) {
+		struct cell *c = table_row(t);
+		char alive = '?';
+
+		memcpy(c, old + i * 4, 4 * sizeof(*c));
+		for (j = 0; j < s->n && alive == '?'; j++)
+			if ((s->bufs[j].has & HAS_PID) &&
+			    s->bufs[j].pid == c[0].num &&
+			    s->bufs[j].comm == c[1].str)
+				alive = allocator_alive(s, &s->bufs[j]);
+		c[4] = c_str(alive == 'y' ? "yes" : alive == 'n' ? "gone" :
+			     NULL);
+	}
+	free(old);
+}
+
+int cmd_processes(struct snap *s)
+{
+	struct table t;
+
+	if (opt.by_allocator)
+		allocators(s, &t);
+	else
+		holders(s, &t);
+	start(s, "processes", &t);
+	if (opt.json) {
+		json_key("by");
+		json_str(opt.by_allocator ? "allocator" : "holder");
+	}
+	table_print(&t, opt.by_allocator ? "bytes" : "rss", opt.rows);
+	end();
+	return EXIT_OK;
+}
+
+int cmd_buffer(struct snap *s, uint64_t ino)
+{
+	static const struct column columns[] = {
+		{ "pid" }, { "comm" }, { "kind" }, { "at" },
+	};
+	struct table t = { columns, ARRAY_SIZE(columns) };
+	struct buf *b = snap_find(s, ino);
+	char size[32] = "?";
+	struct cell *c;
+	size_t i;
+
+	if (!b) {
+		if (s->listed)
+			die("there is no buffer %" PRIu64, ino);
+		die("buffer %" PRIu64 " was not seen, but not all could be",
+		    ino);
+	}
+	for (i = 0; i < s->ndetail; i++) {
+		const struct detail *d = &s->details[i];
+
+		c = table_row(&t);
+		*c++ = c_num(s->procs[d->proc].pid);
+		*c++ = c_str(s->procs[d->proc].comm);
+		*c++ = c_str(d->kind == 'f' ? "fd" : d->kind == 'm' ? "map" :
+			     "path");
+		*c++ = d->kind == 'm' && !opt.json ?
+			c_str(intern(xasprintf("0x%" PRIx64, d->at))) :
+			c_num(d->at);
+	}
+
+	table_check(&t);
+	if (!opt.json) {
+		if (b->has & HAS_SIZE)
+			human(size, sizeof(size), b->size);
+		fprintf(out, "inode %" PRIu64 ", %s, exporter %s, module %s, name %s\n",
+			ino, size, b->exporter ?: "?", b->module ?: "?",
+			b->name ?: "?");
+		if (b->has & HAS_REFS)
+			fprintf(out, "references: %" PRIu64 "\n", b->refs);
+		if (b->has & HAS_PID)
+			fprintf(out, "allocated by: %s, pid %" PRIu64 "%s\n",
+				b->comm ?: "?", b->pid,
+				allocator_alive(s, b) == 'n' ? " (gone)" : "");
+		if ((b->has & HAS_TIME) && s->has_boottime &&
+		    s->boottime >= b->time)
+			fprintf(out, "age: %" PRIu64 " s\n",
+				(s->boottime - b->time) / 1000);
+		fprintf(out, "held by: %s\n", class_of(s, b) ?: "?");
+		if (b->has & HAS_ATTACHED)
+			fprintf(out, "attachments: %" PRIu64 "\n", b->attached);
+		for (i = 0; i < s->ndevices; i++)
+			fprintf(out, "device: %s\n", s->devices[i]);
+		if (t.n)
+			table_print(&t, NULL, opt.rows);
+		return EXIT_OK;
+	}
+
+	json_head(s, "buffer");
+	json_key("devices");
+	if (s->devices_known) {
+		json_open('[');
+		for (i = 0; i < s->ndevices; i++)
+			json_str(s->devices[i]);
+		json_close(']');
+	} else {
+		json_null();
+	}
+	json_key("buffer");
+	json_open('{');
+	json_key("ino");
+	json_u64(ino);
+#define NUM(bit, field)						\
+	do {							\
+		json_key(#field);				\
+		if (b->has & (bit))				\
+			json_u64(b->field);			\
+		else						\
+			json_null();				\
+	} while (0)
+#define STR(field)						\
+	do {							\
+		json_key(#field);				\
+		json_str(b->field);				\
+	} while (0)
+	NUM(HAS_SIZE, size);
+	NUM(HAS_REFS, refs);
+	NUM(HAS_ATTACHED, attached);
+	STR(flags);
+	NUM(HAS_TIME, time);
+	NUM(HAS_PID, pid);
+	STR(comm);
+	STR(exporter);
+	STR(module);
+	STR(name);
+#undef NUM
+#undef STR
+	json_key("class");
+	json_str(class_of(s, b));
+	json_close('}');
+	/* the holders */
+	table_print(&t, NULL, opt.rows);
+	json_tail();
+	return EXIT_OK;
+}
+
+static const char * const total_names[ST_N] = {
+	"buffers", "bytes", "peak_bytes", "exported_buffers", "exported_bytes",
+};
+
+static const char * const class_names[] = {
+	"descriptor", "mapping", "path", "kernel",
+};
+
+/* Lines of meminfo that are taken for this; they overlap, so no sum */
+static const char * const meminfo_names[] = {
+	"MemTotal", "MemAvailable", "Shmem", "Slab", "CmaTotal", "CmaFree",
+};
+
+static bool meminfo(const char *name, uint64_t *bytes)
+{
+	struct lines *l = lines_open("proc/meminfo");
+	size_t n = strlen(name);
+	bool found = false;
+	unsigned long long kib;
+	char *line;
+
+	while (l && !found && (line = lines_next(l)))
+		if (!strncmp(line, name, n) && line[n] == ':' &&
+		    sscanf(line + n + 1, "%llu kB", &kib) == 1)
+			found = true;
+	lines_close(l);
+	*bytes = found ? kib * 1024 : 0;
+	return found;
+}
+
+static void classes(struct snap *s, uint64_t n[4], uint64_t bytes[4])
+{
+	size_t i, j;
+
+	memset(n, 0, 4 * sizeof(*n));
+	memset(bytes, 0, 4 * sizeof(*bytes));
+	for (i = 0; i < s->n; i++) {
+		const char *class = class_of(s, &s->bufs[i]);
+
+		for (j = 0; class && j < 4; j++) {
+			if (strcmp(class, class_names[j]))
+				continue;
+			n[j]++;
+			bytes[j] += s->bufs[i].size;
+		}
+	}
+}
+
+static void summary_json(struct snap *s)
+{
+	struct column columns[G_N + 2];
+	uint64_t n[4], bytes[4], val;
+	struct table t;
+	size_t i;
+
+	json_head(s, "summary");
+	json_key("totals");
+	json_open('{');
+	for (i = 0; i < ST_N; i++) {
+		json_key(total_names[i]);
+		if (snap_total(s, i, &val))
+			json_u64(val);
+		else
+			json_null();
+	}
+	json_key("seen_buffers");
+	json_u64(s->n);
+	json_key("seen_bytes");
+	json_u64(snap_bytes(s));
+	json_close('}');
+
+	json_key("meminfo");
+	json_open('{');
+	for (i = 0; i < ARRAY_SIZE(meminfo_names); i++) {
+		json_key(meminfo_names[i]);
+		if (meminfo(meminfo_names[i], &val))
+			json_u64(val);
+		else
+			json_null();
+	}
+	json_close('}');
+
+	classes(s, n, bytes);
+	json_key("classes");
+	json_open('{');
+	for (i = 0; i < 4; i++) {
+		json_key(class_names[i]);
+		if (!s->walk_done || (i == 3 && !s->classified)) {
+			json_null();
+			continue;
+		}
+		json_open('{');
+		json_key("buffers");
+		json_u64(n[i]);
+		json_key("bytes");
+		json_u64(bytes[i]);
+		json_close('}');
+	}
+	json_close('}');
+
+	json_key("exporters");
+	json_open('{');
+	group(s, "exporter,module", &t, columns);
+	table_print(&t, "bytes", opt.rows);
+	json_close('}');
+	json_key("processes");
+	json_open('{');
+	holders(s, &t);
+	table_print(&t, "rss", opt.rows);
+	json_close('}');
+	json_tail();
+}
+
+/* In lines of 80 columns, as far as there are blanks */
+static void wrap(const char *note)
+{
+	size_t n, len;
+
+	for (; *note; note += n + strspn(note + n, " ")) {
+		len = strlen(note);
+		for (n = len > 78 ? 78 : len; n && note[n] && note[n] != ' ';)
+			n--;
+		if (!n)
+			n = strcspn(note, " ");
+		fprintf(out, "  %.*s\n", (int)n, note);
+	}
+}
+
+int cmd_summary(struct snap *s)
+{
+	static const char * const labels[] = {
+		"descriptor", "mapping only", "O_PATH only",
+		"kernel only or in flight",
+	};
+	struct column columns[G_N + 2];
+	uint64_t n[4], bytes[4], val;
+	struct table t;
+	char text[32];
+	size_t i;
+
+	if (opt.json) {
+		summary_json(s);
+		return EXIT_OK;
+	}
+
+	fprintf(out, "source: %s%s\n", source_name(s->source),
+		s->incomplete ? ", INCOMPLETE" : "");
+	for (i = 0; i < s->nnotes; i++)
+		wrap(s->notes[i]);
+	fputs("dma-buf:", out);
+	for (i = 0; i < ST_N; i++) {
+		static const char * const fmt[ST_N] = {
+			" %s buffers,", " %s", "   peak %s", "   exported %s,",
+			" %s",
+		};
+
+		if (!snap_total(s, i, &val))
+			strcpy(text, "?");
+		else if (i == ST_BUFFERS || i == ST_NR_EXPORTED)
+			snprintf(text, sizeof(text), "%" PRIu64, val);
+		else
+			human(text, sizeof(text), val);
+		fprintf(out, fmt[i], text);
+	}
+	fputc('\n', out);
+	if (!s->listed) {
+		human(text, sizeof(text), snap_bytes(s));
+		fprintf(out, "seen: %zu buffers, %s\n", s->n, text);
+	}
+	fputs("memory (may overlap, do not add):", out);
+	for (i = 0; i < ARRAY_SIZE(meminfo_names); i++) {
+		if (!meminfo(meminfo_names[i], &val))
+			continue;
+		human(text, sizeof(text), val);
+		fprintf(out, "%s%s %s", i % 3 ? ", " : "\n  ",
+			meminfo_names[i], text);
+	}
+	fputs("\n\nheld by                   buffers       bytes\n", out);
+	classes(s, n, bytes);
+	for (i = 0; i < 4; i++) {
+		if (!s->walk_done || (i == 3 && !s->classified)) {
+			fprintf(out, "%-25s %7s %11s\n", labels[i], "?", "?");
+			continue;
+		}
+		human(text, sizeof(text), bytes[i]);
+		fprintf(out, "%-25s %7" PRIu64 " %11s\n", labels[i], n[i],
+			text);
+	}
+	fputc('\n', out);
+	group(s, "exporter,module", &t, columns);
+	table_print(&t, "bytes", opt.rows ?: 10);
+	fputc('\n', out);
+	holders(s, &t);
+	if (t.n)
+		table_print(&t, "rss", opt.rows ?: 10);
+	return EXIT_OK;
+}
+
+static void label(const char *s)
+{
+	for (; s && *s; s++) {
+		if (*s == '"' || *s == '\\')
+			fputc('\\', out);
+		fputc(*s, out);
+	}
+}
+
+/* Text format 0.0.4; no label that grows with buffers or processes */
+void prometheus(struct snap *s)
+{
+	static const struct {
+		const char *name, *type, *help;
+	} metrics[ST_N] = {
+		{ "dmabuf_buffers", "gauge", "DMA-BUFs that exist" },
+		{ "dmabuf_size_bytes", "gauge",
+		  "Sum of the sizes of the DMA-BUFs that exist" },
+		{ "dmabuf_peak_size_bytes", "gauge",
+		  "Highest sum of the sizes since boot or reset" },
+		{ "dmabuf_exported_buffers_total", "counter",
+		  "DMA-BUFs exported since boot" },
+		{ "dmabuf_exported_bytes_total", "counter",
+		  "Sum of the sizes of DMA-BUFs exported since boot" },
+	};
+	static const char * const by_exporter[2][2] = {
+		{ "dmabuf_exporter_buffers", "DMA-BUFs by exporter" },
+		{ "dmabuf_exporter_size_bytes",
+		  "Sum of the sizes of DMA-BUFs by exporter" },
+	};
+	struct column columns[G_N + 2];
+	struct table t;
+	uint64_t val;
+	size_t i;
+	int m;
+
+	for (m = 0; m < ST_N; m++) {
+		if (!snap_total(s, m, &val))
+			continue;
+		fprintf(out, "# HELP %s %s\n# TYPE %s %s\n%s %" PRIu64 "\n",
+			metrics[m].name, metrics[m].help, metrics[m].name,
+			metrics[m].type, metrics[m].name, val);
+	}
+	group(s, "exporter,module", &t, columns);
+	for (m = 0; m < 2 && t.n; m++) {
+		fprintf(out, "# HELP %s %s\n# TYPE %s gauge\n",
+			by_exporter[m][0], by_exporter[m][1],
+			by_exporter[m][0]);
+		for (i = 0; i < t.n; i++) {
+			const struct cell *c = t.cells + i * t.ncol;
+
+			if (c[2 + m].kind == K_NULL)
+				continue;
+			fprintf(out, "%s{exporter=\"", by_exporter[m][0]);
+			label(c[0].kind == K_STR ? c[0].str : "");
+			fputs("\",module=\"", out);
+			label(c[1].kind == K_STR ? c[1].str : "");
+			fprintf(out, "\"} %" PRIu64 "\n", c[2 + m].num);
+		}
+	}
+	free(t.cells);
+	fprintf(out, "# HELP dmabuf_stat_source_info Where the values are from\n# TYPE dmabuf_stat_source_info gauge\ndmabuf_stat_source_info{source=\"%s\"} 1\n",
+		source_name(s->source));
+	fprintf(out, "# HELP dmabuf_stat_complete Whether nothing is missing\n# TYPE dmabuf_stat_complete gauge\ndmabuf_stat_complete %d\n",
+		!s->incomplete);
+}

@@ -1,0 +1,550 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Holders: /proc/PID/{fd,fdinfo,maps}. What is a dma-buf is told by its file
+ * system, never by its name, which any file may have. No descriptor of a buffer
+ * is opened, as that would hold it.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "dmabuf-stat.h"
+
+#ifndef DMA_BUF_MAGIC
+#define DMA_BUF_MAGIC 0x444d4142
+#endif
+
+#define PREFIX "/dmabuf:"
+
+/* Not known to be a dma-buf before the walk is over */
+struct pending {
+	uint32_t proc;
+	struct detail d;
+	uint64_t ino;
+	uint64_t key;		/* st_dev or mnt_id, by kind */
+};
+
+static struct {
+	bool have_dev, have_mnt;
+	uint64_t dev, mnt;
+	struct pending *pending;
+	size_t npending;
+} w;
+
+struct fdinfo {
+	uint64_t ino, mnt, flags, size, count;
+	bool has_ino, has_mnt, has_flags, has_size, has_count;
+	const char *exporter, *name;
+};
+
+/* Gone while one looks: not worth a word */
+static bool vanished(int err)
+{
+	return err == ENOENT || err == ESRCH;
+}
+
+static bool field(const char *line, const char *key, int base, uint64_t *val)
+{
+	size_t n = strlen(key);
+
+	if (strncmp(line, key, n))
+		return false;
+	line += n;
+	line += strspn(line, " \t");
+	return parse_u64(line, base, val);
+}
+
+/*
+ * The user's name comes last and may, on a stock kernel, hold lines that look
+ * like others: the first of each counts, and none after the name.
+ */
+static bool fdinfo_read(int pid, const char *fd, struct fdinfo *f)
+{
+	struct lines *l;
+	char path[300];
+	char *line;
+
+	memset(f, 0, sizeof(*f));
+	snprintf(path, sizeof(path), "fdinfo/%s", fd);
+	l = lines_openat(pid, path);
+	if (!l)
+		return false;
+	while (!f->name && (line = lines_next(l))) {
+		if (!f->has_flags && field(line, "flags:", 8, &f->flags))
+			f->has_flags = true;
+		else if (!f->has_mnt && field(line, "mnt_id:", 10, &f->mnt))
+			f->has_mnt = true;
+		else if (!f->has_ino && field(line, "ino:", 10, &f->ino))
+			f->has_ino = true;
+		else if (!f->has_size && field(line, "size:", 10, &f->size))
+			f->has_size = true;
+		else if (!f->has_count && field(line, "count:", 10, &f->count))
+			f->has_count = true;
+		else if (!f->exporter && !strncmp(line, "exp_name:\t", 10))
+			f->exporter = escape(line + 10);
+		else if (f->exporter && !strncmp(line, "name:\t", 6))
+			f->name = escape(line + 6);
+	}
+	lines_close(l);
+	return true;
+}
+
+static struct hold *hold_of(struct snap *s, uint32_t proc, uint32_t buf)
+{
+	struct buf *b = &s->bufs[buf];
+
+	/* processes come one after the other */
+	if (b->hold && s->holds[b->hold - 1].proc == proc)
+		return &s->holds[b->hold - 1];
+	if (s->nhold == s->hold_room) {
+		s->hold_room = s->hold_room ? s->hold_room * 2 : 256;
+		s->holds = xrealloc(s->holds, s->hold_room, sizeof(*s->holds));
+	}
+	s->holds[s->nhold] = (struct hold){ .proc = proc, .buf = buf };
+	b->hold = ++s->nhold;
+	return &s->holds[b->hold - 1];
+}
+
+static void held(struct snap *s, uint32_t proc, struct buf *b,
+		 const struct detail *d)
+{
+	struct hold *h = hold_of(s, proc, b - s->bufs);
+
+	switch (d->kind) {
+	case 'f':
+		h->fds++;
+		b->fds++;
+		break;
+	case 'm':
+		h->maps++;
+		b->maps++;
+		break;
+	case 'p':
+		h->paths++;
+		b->paths++;
+		break;
+	}
+	if (!s->detail_ino || s->detail_ino != b->ino)
+		return;
+	if (s->ndetail == s->detail_room) {
+		s->detail_room = s->detail_room ? s->detail_room * 2 : 16;
+		s->details = xrealloc(s->details, s->detail_room,
+				      sizeof(*s->details));
+	}
+	s->details[s->ndetail] = *d;
+	s->details[s->ndetail++].proc = proc;
+}
+
+static void later(uint32_t proc, char kind, uint64_t at, uint64_t ino,
+		  uint64_t key)
+{
+	w.pending = xrealloc(w.pending, w.npending + 1, sizeof(*w.pending));
+	w.pending[w.npending++] = (struct pending){
+		.proc = proc, .d = { .kind = kind, .at = at },
+		.ino = ino, .key = key,
+	};
+}
+
+/*
+ * The list has all there is, so what it lacks was exported later. The other
+ * sources do not see closed buffers, and these are found here.
+ */
+static struct buf *buffer_of(struct snap *s, uint64_t ino,
+			     const struct fdinfo *f, const struct stat *st)
+{
+	struct buf *b = snap_find(s, ino), new;
+
+	if (b || s->source == SRC_LIST)
+		return b;
+	new = (struct buf){ .ino = ino, .has = HAS_INO, .walked = true };
+	if (f && f->has_size) {
+		new.size = f->size;
+		new.has |= HAS_SIZE;
+	} else if (st) {
+		/* O_PATH has no size in fdinfo, but st_blocks is set */
+		new.size = (uint64_t)st->st_blocks * 512;
+		new.has |= HAS_SIZE;
+	}
+	if (f && f->has_count) {
+		new.refs = f->count;
+		new.has |= HAS_REFS;
+	}
+	if (f && f->exporter) {
+		new.exporter = f->exporter;
+		new.name = f->name ?: intern("-");
+	}
+	snap_add(s, &new);
+	return snap_find(s, ino);
+}
+
+static void fd_live(struct snap *s, uint32_t proc, int pid, int dir,
+		    const char *fd)
+{
+	struct detail d = { .kind = 'f' };
+	struct fdinfo f = { 0 };
+	bool have_info = false;
+	struct stat st, link;
+	struct statfs fs;
+	struct buf *b;
+	char path[320];
+
+	if (fstatat(dir, fd, &st, 0))
+		return;
+	if (!w.have_dev) {
+		snprintf(path, sizeof(path), "/proc/%llu/fd/%s",
+			 (unsigned long long)s->procs[proc].pid, fd);
+		if (statfs(path, &fs) || fs.f_type != DMA_BUF_MAGIC)
+			return;
+		w.dev = st.st_dev;
+		w.have_dev = true;
+	}
+	if (st.st_dev != w.dev)
+		return;
+
+	/* neither readable nor writable: O_PATH, or opened with mode 3 */
+	if (!fstatat(dir, fd, &link, AT_SYMLINK_NOFOLLOW) &&
+	    !(link.st_mode & 0600)) {
+		have_info = fdinfo_read(pid, fd, &f);
+		if (have_info && (f.flags & O_PATH))
+			d.kind = 'p';
+	}
+	b = snap_find(s, st.st_ino);
+	if (!b && s->source != SRC_LIST && !have_info && !fdinfo_read(pid, fd, &f))
+		return;
+	b = buffer_of(s, st.st_ino, &f, &st);
+	if (!b)
+		return;
+	parse_u64(fd, 10, &d.at);
+	held(s, proc, b, &d);
+}
+
+/* In a capture the link is only text: the inode number is that of fdinfo */
+static void fd_captured(struct snap *s, uint32_t proc, int pid, const char *fd)
+{
+	struct detail d = { .kind = 'f' };
+	struct fdinfo f;
+	struct buf *b;
+
+	parse_u64(fd, 10, &d.at);
+	if (!fdinfo_read(pid, fd, &f) || !f.has_ino)
+		return;
+	if (f.exporter) {
+		if (f.has_mnt) {
+			w.mnt = f.mnt;
+			w.have_mnt = true;
+		}
+		b = buffer_of(s, f.ino, &f, NULL);
+		if (b)
+			held(s, proc, b, &d);
+	} else if (f.flags & O_PATH) {
+		later(proc, 'p', d.at, f.ino, f.mnt);
+	}
+}
+
+static bool fds(struct snap *s, uint32_t proc, int pid)
+{
+	struct dirent *e;
+	char link[256];
+	ssize_t n;
+	DIR *dir;
+	int fd;
+
+	fd = openat(pid, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return vanished(errno);
+	dir = fdopendir(fd);
+	if (!dir)
+		die("fdopendir: %m");
+	while ((e = readdir(dir))) {
+		if (*e->d_name == '.')
+			continue;
+		s->procs[proc].open++;
+		n = readlinkat(fd, e->d_name, link, sizeof(link) - 1);
+		if (n < (ssize_t)strlen(PREFIX) ||
+		    memcmp(link, PREFIX, strlen(PREFIX)))
+			continue;
+		if (root_live)
+			fd_live(s, proc, pid, fd, e->d_name);
+		else
+			fd_captured(s, proc, pid, e->d_name);
+	}
+	closedir(dir);
+	return true;
+}
+
+static void map(struct snap *s, uint32_t proc, char *line)
+{
+	unsigned long long start, ino;
+	unsigned int major, minor;
+	struct detail d = { .kind = 'm' };
+	struct buf *b;
+	int at = 0;
+
+	if (sscanf(line, "%llx-%*x %*4s %*x %x:%x %llu %n", &start, &major,
+		   &minor, &ino, &at) < 4 || !at ||
+	    strncmp(line + at, PREFIX, strlen(PREFIX)))
+		return;
+	d.at = start;
+	if (!w.have_dev) {
+		later(proc, 'm', start, ino, makedev(major, minor));
+		return;
+	}
+	if (makedev(major, minor) != w.dev)
+		return;
+	b = buffer_of(s, ino, NULL, NULL);
+	if (b)
+		held(s, proc, b, &d);
+}
+
+static bool maps(struct snap *s, uint32_t proc, int pid)
+{
+	struct lines *l = lines_openat(pid, "maps");
+	bool ok = true;
+	char *line;
+
+	if (!l)
+		return vanished(errno);
+	while ((line = lines_next(l)))
+		if (strstr(line, " " PREFIX))
+			map(s, proc, line);
+	if (l->error && !vanished(l->error))
+		ok = false;
+	lines_close(l);
+	return ok;
+}
+
+/* Field 22; the name before it may hold anything, also parentheses */
+static bool start_of(int dir, const char *path, uint64_t *start)
+{
+	struct lines *l = lines_openat(dir, path);
+	unsigned long long ticks;
+	bool ok = false;
+	char *line, *p = NULL, *q;
+
+	if (!l)
+		return false;
+	while ((line = lines_next(l))) {
+		q = strrchr(line, ')');
+		if (q)
+			p = q;
+		else if (!p)
+			continue;
+		if (p && sscanf(p + 1, " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
+				&ticks) == 1) {
+			*start = ticks * 1000 / sysconf(_SC_CLK_TCK);
+			ok = true;
+			break;
+		}
+	}
+	lines_close(l);
+	return ok;
+}
+
+bool proc_start(uint64_t pid, uint64_t *start)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "proc/%llu/stat", (unsigned long long)pid);
+	return start_of(root_fd, path, start);
+}
+
+static void describe(struct proc *p, int pid)
+{
+	struct lines *l;
+	struct stat st;
+	char *line;
+	char soft[32];
+
+	l = lines_openat(pid, "comm");
+	line = l ? lines_next(l) : NULL;
+	p->comm = line ? escape(line) : NULL;
+	lines_close(l);
+	p->has_start = start_of(pid, "stat", &p->start);
+	if (root_live && !fstat(pid, &st)) {
+		p->uid = st.st_uid;
+		p->has_uid = true;
+	}
+	l = lines_openat(pid, "limits");
+	while (l && (line = lines_next(l)))
+		if (sscanf(line, "Max open files %31s", soft) == 1)
+			p->has_limit = parse_u64(soft, 10, &p->limit);
+	lines_close(l);
+}
+
+static void settle(struct snap *s)
+{
+	size_t i;
+
+	for (i = 0; i < w.npending; i++) {
+		struct pending *p = &w.pending[i];
+		struct buf *b = snap_find(s, p->ino);
+
+		if (p->d.kind == 'p' && w.have_mnt) {
+			if (p->key != w.mnt)
+				continue;
+			b = buffer_of(s, p->ino, NULL, NULL);
+		} else if (p->d.kind == 'm' && w.have_dev) {
+			if (p->key != w.dev)
+				continue;
+			b = buffer_of(s, p->ino, NULL, NULL);
+		}
+		if (b) {
+			size_t j;
+
+			for (j = 0; j < s->nhold; j++)
+				if (s->holds[j].proc == p->proc &&
+				    s->holds[j].buf == b - s->bufs)
+					b->hold = j + 1;
+			held(s, p->proc, b, &p->d);
+		} else if (p->d.kind == 'm' && s->source != SRC_LIST) {
+			snap_note(s, true, "some mappings look like dma-bufs, but nothing shows the size");
+		}
+	}
+	free(w.pending);
+	w.pending = NULL;
+	w.npending = 0;
+}
+
+static int by_proc(const void *a, const void *b)
+{
+	const struct hold *x = a, *y = b;
+
+	return x->proc < y->proc ? -1 : x->proc > y->proc;
+}
+
+/* RSS: each buffer once; PSS: divided among its holders; USS: held by one */
+static void sum_up(struct snap *s)
+{
+	size_t i;
+
+	if (s->nhold)
+		qsort(s->holds, s->nhold, sizeof(*s->holds), by_proc);
+	for (i = 0; i < s->nhold; i++)
+		s->bufs[s->holds[i].buf].holders++;
+	for (i = 0; i < s->nhold; i++) {
+		struct hold *h = &s->holds[i];
+		struct buf *b = &s->bufs[h->buf];
+		struct proc *p = &s->procs[h->proc];
+
+		p->fds += h->fds;
+		p->maps += h->maps;
+		p->paths += h->paths;
+		p->buffers++;
+		p->rss += b->size;
+		/* what does not divide goes to the first: the sum is exact */
+		p->pss += b->size / b->holders;
+		if (!b->again)
+			p->pss += b->size % b->holders;
+		b->again = true;
+		if (b->holders == 1)
+			p->uss += b->size;
+	}
+	for (i = 0; i < s->n; i++)
+		s->bufs[i].again = false;
+}
+
+static void captured_dev(void)
+{
+	unsigned int major, minor;
+	char text[32];
+
+	w.have_dev = read_word("dmabuf-dev", text, sizeof(text)) &&
+		     sscanf(text, "%x:%x", &major, &minor) == 2;
+	if (w.have_dev)
+		w.dev = makedev(major, minor);
+}
+
+static int by_number(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static uint64_t *all_pids(size_t *n)
+{
+	uint64_t *pids = NULL, pid;
+	size_t room = 0;
+	struct dirent *e;
+	DIR *dir;
+	int fd;
+
+	*n = 0;
+	fd = openat(root_fd, "proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return NULL;
+	dir = fdopendir(fd);
+	if (!dir)
+		die("fdopendir: %m");
+	while ((e = readdir(dir))) {
+		if (!parse_u64(e->d_name, 10, &pid))
+			continue;
+		if (*n == room) {
+			room = room ? room * 2 : 256;
+			pids = xrealloc(pids, room, sizeof(*pids));
+		}
+		pids[(*n)++] = pid;
+	}
+	closedir(dir);
+	if (*n)
+		qsort(pids, *n, sizeof(*pids), by_number);
+	return pids;
+}
+
+void walk(struct snap *s)
+{
+	size_t n, i, before, pending;
+	uint64_t *pids = all_pids(&n);
+	struct proc *p;
+	char path[64];
+	int pid;
+
+	memset(&w, 0, sizeof(w));
+	if (!root_live)
+		captured_dev();
+	if (!n)
+		snap_note(s, true, "/proc has no processes, so holders are not known");
+
+	for (i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), "proc/%llu",
+			 (unsigned long long)pids[i]);
+		pid = openat(root_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (pid < 0) {
+			if (!vanished(errno))
+				s->unreadable++;
+			continue;
+		}
+		if (s->nproc == s->proc_room) {
+			s->proc_room = s->proc_room ? s->proc_room * 2 : 64;
+			s->procs = xrealloc(s->procs, s->proc_room,
+					    sizeof(*s->procs));
+		}
+		p = &s->procs[s->nproc++];
+		memset(p, 0, sizeof(*p));
+		p->pid = pids[i];
+		before = s->nhold;
+		pending = w.npending;
+		if (!(fds(s, s->nproc - 1, pid) & maps(s, s->nproc - 1, pid)))
+			s->unreadable++;
+		if (s->nhold != before || w.npending != pending)
+			describe(&s->procs[s->nproc - 1], pid);
+		else
+			s->nproc--;
+		close(pid);
+	}
+	free(pids);
+	settle(s);
+	sum_up(s);
+	s->walk_done = n > 0;
+	if (s->unreadable)
+		snap_note(s, true, "%llu processes could not be read; what only they hold is not known to be held",
+			  (unsigned long long)s->unreadable);
+}
