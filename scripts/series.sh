@@ -148,7 +148,7 @@ format() {
 # sources: the repository's files that belong into the kernel
 sources() {
 	(cd "$TOP" && find drivers include selftests Documentation cocci/*.cocci \
-		$([ ! -d tools ] || echo tools) -type f) | LC_ALL=C sort
+		-type f) | LC_ALL=C sort
 }
 
 # changed_paths: the kernel paths that one base or another has without the series
