@@ -8,6 +8,7 @@
  */
 
 #include <linux/capability.h>
+#include <linux/ctype.h>
 #include <linux/fs.h>
 #include <linux/init.h>
 #include <linux/math64.h>
@@ -99,11 +100,22 @@ static void dma_buf_list_stop(struct seq_file *m, void *v)
  */
 static void dma_buf_list_show_text(struct seq_file *m, const char *s)
 {
+	const char *p = s;
+
 	seq_putc(m, ' ');
-	if (!s || !*s)
+	if (!s || !*s) {
 		seq_putc(m, '-');
-	else if (!strcmp(s, "-"))
+		return;
+	}
+	if (!strcmp(s, "-")) {
 		seq_puts(m, "\\055");
+		return;
+	}
+	/* Most texts need no escaping, which takes far longer */
+	while (isgraph(*p) && isascii(*p) && *p != '\\')
+		p++;
+	if (!*p)
+		seq_puts(m, s);
 	else
 		seq_escape_mem(m, s, strlen(s),
 			       ESCAPE_OCTAL | ESCAPE_NAP | ESCAPE_APPEND,
