@@ -50,7 +50,7 @@ build_boot() {
 }
 
 # boot BASE KERNEL MIB SECONDS OPTION COMMAND FILE [VM ARGUMENTS]: one machine.
-# FILE is its report, FILE.console its log, FILE.failed what has failed; $NUMBERS
+# FILE is its report, FILE.console its log, FILE.faults what has failed; $NUMBERS
 # is how many have passed, failed and been skipped.  A fault of the machine or in
 # its log is a failure more.
 boot() {
@@ -63,14 +63,15 @@ boot() {
 	"$TOP/scripts/vm" "$base" "$(kernel_dir "$kernel")" --quiet \
 		--payload "$(payload_dir "$base" "$kernel")" "${args[@]}" \
 		2>&1 | tee "$file.said" >&2 || rc=$?
-	"$TOP/scripts/ktap" "$file" > "$file.failed" || :
-	NUMBERS=$(tail -n 1 "$file.failed")
-	sed -i '$d' "$file.failed"
+	"$TOP/scripts/ktap" "$file" > "$file.faults" || :
+	NUMBERS=$(tail -n 1 "$file.faults")
+	sed -i '$d' "$file.faults"
 	if [[ $option = preempt=* ]] && ! grep -qi "dynamic preempt: ${option#*=}" "$file.console"; then
 		echo "the kernel was not preempted as asked for: $option" > "$file.said"
 		rc=98
 	fi
 	[ "$rc" != 0 ] || return 0
-	{ echo "ended with status $rc"; sed '/lines so far$/d' "$file.said" | head -n 11; } >> "$file.failed"
+	echo "ended with status $rc" >> "$file.faults"
+	grep -v -m 11 'lines so far$' "$file.said" >> "$file.faults" || :
 	NUMBERS=$(awk '{ print $1, $2 + 1, $3 }' <<< "$NUMBERS")
 }
