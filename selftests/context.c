@@ -374,6 +374,45 @@ TEST_F(lock, not_while_bufinfo_waits)
 	EXPECT_LT(0, unlocked(BUFINFO, "put"));
 }
 
+/* The index lock is the first that a reader of the list takes */
+TEST_F(lock, not_taken_to_read_a_counter)
+{
+	unsigned long long index_lock = 0, lock;
+	int counters = 0, taken = 0;
+	struct text text, trace;
+	bool in_find = false;
+	struct event event;
+	const char *pos;
+	struct counters c;
+
+	probe_add("counter", "p", "sysfs_kf_seq_show");
+	if (missing)
+		SKIP(return, "cannot trace");
+
+	ASSERT_TRUE(trace_start());
+	ASSERT_TRUE(text_read_path(LIST_PROC, &text));
+	text_free(&text);
+	ASSERT_TRUE(counters_read(&c));
+	ASSERT_TRUE(trace_stop(&trace));
+
+	for (pos = trace.s; event_next(&pos, &event);) {
+		if (is(&event, "find_in"))
+			in_find = true;
+		if (is(&event, "counter"))
+			counters++;
+		if (!is(&event, "lock") ||
+		    sscanf(event.text, " (%*[^)]) lock=%llx", &lock) != 1)
+			continue;
+		if (!index_lock && in_find)
+			index_lock = lock;
+		taken += counters && lock == index_lock;
+	}
+	text_free(&trace);
+	EXPECT_NE(0, index_lock);
+	EXPECT_LE(5, counters);
+	EXPECT_EQ(0, taken);
+}
+
 /*
  * The entries of other readers, all at the end of the list, are passed a few
  * at a time. In between the lock is let go.
