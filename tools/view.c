@@ -657,6 +657,21 @@ void prometheus(struct snap *s)
 			metrics[m].name, metrics[m].help, metrics[m].name,
 			metrics[m].type, metrics[m].name, val);
 	}
+	/* The other sources do not show closed buffers */
+	if (s->source == SRC_LIST && s->listed) {
+		uint64_t n = 0, bytes = 0;
+
+		for (i = 0; i < s->n; i++) {
+			if (!(s->bufs[i].has & HAS_REFS) || s->bufs[i].refs)
+				continue;
+			n++;
+			bytes += s->bufs[i].size;
+		}
+		fprintf(out, "# HELP dmabuf_closed_buffers DMA-BUFs that are closed, but not freed\n# TYPE dmabuf_closed_buffers gauge\ndmabuf_closed_buffers %" PRIu64 "\n",
+			n);
+		fprintf(out, "# HELP dmabuf_closed_size_bytes Sum of the sizes of closed DMA-BUFs that are not freed\n# TYPE dmabuf_closed_size_bytes gauge\ndmabuf_closed_size_bytes %" PRIu64 "\n",
+			bytes);
+	}
 	group(s, "exporter,module", &t, columns);
 	for (m = 0; m < 2 && t.n; m++) {
 		fprintf(out, "# HELP %s %s\n# TYPE %s gauge\n",
