@@ -302,6 +302,7 @@ void record(void)
 		"nr_buffers", "bytes", "peak_bytes", "nr_exported",
 		"bytes_exported",
 	};
+	static const char end[2 * BLOCK];
 	uint64_t pid, unreadable = 0;
 	enum source src;
 	struct dirent *e;
@@ -342,8 +343,7 @@ void record(void)
 			(unsigned long long)unreadable, initial_pid_ns());
 	t.n = strlen(t.s);
 	file(rec_meta, t);
-	entry("", 0, "", "", 0);
-	entry("", 0, "", "", 0);
+	fwrite(end, sizeof(end), 1, out);
 	if (unreadable)
 		fprintf(stderr, "dmabuf-stat: %llu processes could not be read; the recording says so\n",
 			(unsigned long long)unreadable);
@@ -429,7 +429,7 @@ static void unpack(const char *file, const char *dir, int fd)
 		sum = strtoull(h.sum, NULL, 8);
 		size = strtoull(h.size, NULL, 8);
 		if (memcmp(h.magic, "ustar", 5) || sum != checksum(&h) ||
-		    !strchr("0125", h.type ?: '0'))
+		    !strchr("025", h.type ?: '0'))
 			die("%s: not a recording; make one with dmabuf-stat record",
 			    file);
 		if (*name && !name_ok(name, h.type ?: '0'))
