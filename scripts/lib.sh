@@ -12,7 +12,7 @@ SELF=${0##*/}
 # No script ends without a word, wherever it ends; those called have had theirs
 set -E
 trap 'case $BASH_COMMAND in
-	\"\$TOP/scripts/*) ;;
+	\"\$TOP/scripts/* | list=*) ;;
 	*) say "stopped by: ${BASH_COMMAND%%$'"'\\n'"'*} (${BASH_SOURCE[0]##*/}, line $LINENO)" ;;
 	esac' ERR
 
@@ -42,6 +42,28 @@ check_base() {
 	[ -n "$(base_field "$1" 1)" ] && return
 	die "unknown BASE '$1'; known: $(bases | xargs)"
 }
+
+# chosen BASE...: these, or all if there are none
+chosen() {
+	local base
+	for base; do check_base "$base"; done
+	if [ $# -gt 0 ]; then printf '%s\n' "$@"; else bases; fi
+}
+
+# result WHAT [WHY NOT]: a line of a report, ok if there is no second argument or it
+# is empty; $RC is 1 after one that is not
+RC=0
+result() {
+	if [ -z "${2-}" ]; then
+		echo "ok $1"
+		return
+	fi
+	echo "not ok $1"
+	head -n 50 <<< "$2" | sed 's/^/# /'
+	RC=1
+}
+# same WHAT DUE IS: such a line, ok if IS is what is DUE
+same() { result "$1" "$([ "$2" = "$3" ] || echo "'$3' where '$2' is due")"; }
 
 # lock NAME: one run at a time for what NAME stands for; freed at exit; a
 # script called by the holder goes on
