@@ -408,7 +408,7 @@ TEST_F(lock, not_taken_to_read_a_counter)
 		taken += counters && lock == index_lock;
 	}
 	text_free(&trace);
-	EXPECT_NE(0, index_lock);
+	EXPECT_NE(0ULL, index_lock);
 	EXPECT_LE(5, counters);
 	EXPECT_EQ(0, taken);
 }
