@@ -476,4 +476,32 @@ TEST_F(lock, for_a_few_entries_at_a_time)
 	EXPECT_LE(READERS / 64, back);
 }
 
+/* The tracepoint of an export, where there is one, has the number and the size */
+TEST(tracepoint_of_an_export)
+{
+	char want[64], *line = NULL;
+	struct text text;
+	int fd;
+
+	trace_open();
+	if (!missing)
+		trace_enable("dma_buf/dma_buf_export");
+	if (missing) {
+		trace_close();
+		SKIP(return, "cannot trace");
+	}
+	trace_put(INSTANCE "tracing_on", "1");
+	fd = buffer_new(any_exporter(), PAGE);
+	EXPECT_TRUE(trace_stop(&text));
+	ASSERT_LE(0, fd);
+	snprintf(want, sizeof(want), " size=%lu ino=%llu\n",
+		 (unsigned long)PAGE, buffer_ino(fd));
+	line = strstr(text.s, "dma_buf_export: ");
+	ASSERT_NE(NULL, line);
+	EXPECT_NE(NULL, strstr(line, want));
+	text_free(&text);
+	close(fd);
+	trace_close();
+}
+
 TEST_HARNESS_MAIN
