@@ -15,7 +15,7 @@
 //   form F Q LINE                   the address of something queued is taken
 //   put PLACE CALLEE FILE:LINE      kept there by an initializer or assignment
 //   flow PLACE SOURCE               kept there: what is in place SOURCE
-//   open PLACE TYPE FILE:LINE       kept there: a parameter, a result, ...
+//   open PLACE TYPE FILE:LINE F     kept there by F: a parameter, a result, ...
 //   loose CALLEE TYPE FILE:LINE     the address of CALLEE goes anywhere
 //   alias NAME CALLEE
 //   dep FILE                        read for this
@@ -345,8 +345,11 @@ static void store(const string &to, tree x, location_t loc, tree type)
 			;
 		else if ((m = memory(s, type)) != "")
 			fact("flow " + to + " " + m);
-		else
+		else {
 			fact("open " + to + " " + fpsig(type) + " " + place(loc) + " " + self);
+			if (!is_fp(TREE_TYPE(s)))
+				fact("open " + to + " any " + place(loc) + " " + self);
+		}
 	}
 }
 
@@ -415,6 +418,23 @@ static void read(tree x, tree type)
 	}
 }
 
+// The address of g goes anywhere, as a value of type t
+static void loose(tree g, tree t)
+{
+	fact("loose " + fname(g) + " " + sig(TREE_TYPE(g)) + " " + place(last));
+	fact("loose " + fname(g) + " " + fpsig(t) + " " + place(last));
+}
+
+// The type that the callee has for its argument i
+static tree parameter(gimple *s, unsigned i)
+{
+	tree t = TYPE_ARG_TYPES(gimple_call_fntype(s));
+
+	while (t && i--)
+		t = TREE_CHAIN(t);
+	return t ? TREE_VALUE(t) : NULL_TREE;
+}
+
 static void call(gimple *s)
 {
 	tree fn = gimple_call_fn(s), f = gimple_call_fndecl(s);
@@ -463,8 +483,7 @@ static void call(gimple *s)
 			}
 			for (const string &q : queues)
 				fact("put " + q + " " + fname(g) + " " + place(last));
-			fact("loose " + fname(g) + " " + sig(TREE_TYPE(g)) + " " +
-			     place(last));
+			loose(g, parameter(s, i));
 		}
 	}
 	if (gimple_call_lhs(s) && is_fp(TREE_TYPE(gimple_call_lhs(s)))) {
@@ -502,7 +521,7 @@ static void assign(gimple *s)
 			store(m, op, last, lt);
 	}
 	if (g && m == "" && !(local(lhs) && is_fp(lt)))
-		fact("loose " + fname(g) + " " + sig(TREE_TYPE(g)) + " " + place(last));
+		loose(g, lt);
 }
 
 static void body(cgraph_node *node)
@@ -565,7 +584,7 @@ static void body(cgraph_node *node)
 					sources(r, seen, from);
 					for (tree x : from)
 						if (tree g = function_of(x))
-							fact("loose " + fname(g) + " " + sig(TREE_TYPE(g)) + " " + place(last));
+							loose(g, TREE_TYPE(TREE_TYPE(node->decl)));
 				}
 		}
 }
