@@ -503,11 +503,10 @@ static void settle(struct snap *s)
 				continue;
 			b = buffer_of(s, p->ino, NULL, NULL);
 		}
-		if (b) {
+		if (b)
 			held(s, p->proc, b, &p->d);
-		} else if (p->d.kind == 'm' && s->source != SRC_LIST) {
+		else if (p->d.kind == 'm' && s->source != SRC_LIST)
 			snap_note(s, true, "some mappings look like dma-bufs, but nothing shows the size");
-		}
 	}
 	free(w.pending);
 	w.pending = NULL;
