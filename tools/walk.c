@@ -671,6 +671,6 @@ void walk(struct snap *s)
 	sum_up(s);
 	s->walk_done = npids > 0;
 	if (s->unreadable)
-		snap_note(s, true, "%llu processes could not be read; what only they hold is not known to be held",
+		snap_note(s, true, "not all processes could be read (%llu could not), so what only they hold is not known",
 			  (unsigned long long)s->unreadable);
 }
