@@ -61,6 +61,11 @@ char *bpf_rows(size_t *size)
 		errno = ENOENT;
 		return NULL;
 	}
+	/* the program takes the kernel's longs and pointers for 64 bits */
+	if (sizeof(long) < 8) {
+		errno = ENOTSUP;
+		return NULL;
+	}
 	libbpf_set_print(NULL);
 	skel = dmabuf_stat_bpf__open_and_load();
 	if (!skel) {

@@ -18,18 +18,14 @@ struct inode {
 	unsigned long i_ino;
 } KERNEL;
 
-typedef struct {
-	long long counter;
-} atomic64_t;
-
-typedef struct {
-	atomic64_t refcnt;
-} file_ref_t;
-
 struct file {
 	unsigned int f_flags;
 	struct inode *f_inode;
-	file_ref_t f_ref;
+	struct {
+		struct {
+			long long counter;
+		} refcnt;
+	} f_ref;
 } KERNEL;
 
 struct module {

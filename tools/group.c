@@ -243,7 +243,6 @@ void holder_groups(struct snap *s, struct table *t)
 	free(parts);
 }
 
-
 /* By group; buffer by buffer, too, if both are of one boot */
 int cmd_diff(struct snap *a, struct snap *b)
 {

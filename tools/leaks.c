@@ -311,10 +311,13 @@ static void save_baseline(struct snap *s)
 	if (!s->listed)
 		die("no baseline from an incomplete listing");
 	f = fopen(tmp, "w");
+	if (f)
+		remove_later(tmp);
 	if (!f || fprintf(f, "dmabuf-stat-baseline 1\nboot_id %s\nino %" PRIu64 "\n",
 			  s->boot_id ?: "-", top) < 0 || fclose(f) ||
 	    rename(tmp, opt.save))
 		die("%s: %s", opt.save, strerror(errno));
+	keep(tmp);
 	free(tmp);
 }
 

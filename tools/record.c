@@ -345,7 +345,7 @@ void record(void)
 	file(rec_meta, t);
 	fwrite(end, sizeof(end), 1, out);
 	if (unreadable)
-		fprintf(stderr, "dmabuf-stat: %llu processes could not be read; the recording says so\n",
+		fprintf(stderr, "dmabuf-stat: not all processes could be read (%llu could not); the recording says so\n",
 			(unsigned long long)unreadable);
 }
 

@@ -164,8 +164,9 @@ static void head(struct snap *s)
 	int64_t grown;
 	int i;
 
-	fprintf(out, "dmabuf-stat top: source %s%s; holders %" PRIu64 " s old, walked every %" PRIu64 " s%s\n",
-		source_name(s->source), s->incomplete ? ", INCOMPLETE" : "",
+	fprintf(out, "dmabuf-stat top: source %s%s; holders ",
+		source_name(s->source), s->incomplete ? ", INCOMPLETE" : "");
+	fprintf(out, "%" PRIu64 " s old, walked every %" PRIu64 " s%s\n",
 		(ms(CLOCK_MONOTONIC) - walked) / 1000, walk_ms / 1000,
 		paused ? ", PAUSED" : "");
 	fputs("dma-buf:", out);
@@ -197,9 +198,9 @@ static void head(struct snap *s)
 			fprintf(out, "%s %s %" PRIu64 " %s", i ? "," : "",
 				class_names[i], n[i], size(bytes[i]));
 	}
-	fprintf(out, "\n%s: (p)rocesses (e)xporters (b)uffers; sort by %s < > (r)everse; (q)uit\n",
-		view->name, opt.sort);
-	fprintf(out, "/ filter: %s%s   space: pause\n", wanted,
+	fprintf(out, "\n(p)rocesses (e)xporters (b)uffers   < > sort by %s   (r)everse\n",
+		opt.sort);
+	fprintf(out, "space: pause   (q)uit   / filter: %s%s\n", wanted,
 		typing ? "_" : "");
 }
 
@@ -240,7 +241,8 @@ static void draw(struct snap *s)
 	out = stdout;
 
 	erase();
-	for (i = 0, rest = text; (line = strsep(&rest, "\n")) && y < LINES; i++) {
+	rest = text;
+	for (i = 0; (line = strsep(&rest, "\n")) && y < LINES; i++) {
 		/* six lines above the table, and its own header */
 		if (i > 6 && *wanted && !strstr(line, wanted))
 			continue;

@@ -188,7 +188,7 @@ int cmd_buffer(struct snap *s, uint64_t ino)
 	};
 	struct table t = { columns, ARRAY_SIZE(columns) };
 	struct buf *b = snap_find(s, ino);
-	char size[32] = "?";
+	char size[32];
 	struct cell *c;
 	size_t i;
 
@@ -206,13 +206,14 @@ int cmd_buffer(struct snap *s, uint64_t ino)
 		*c++ = c_str(s->procs[d->proc].comm);
 		*c++ = c_str(d->kind == 'f' ? "fd" : d->kind == 'm' ? "map" :
 			     "path");
-		*c++ = d->kind == 'm' && !opt.json ?
-			c_str(intern(xasprintf("0x%" PRIx64, d->at))) :
+		snprintf(size, sizeof(size), "0x%" PRIx64, d->at);
+		*c++ = d->kind == 'm' && !opt.json ? c_str(intern(size)) :
 			c_num(d->at);
 	}
 
 	table_check(&t);
 	if (!opt.json) {
+		strcpy(size, "?");
 		if (b->has & HAS_SIZE)
 			human(size, sizeof(size), b->size);
 		fprintf(out, "inode %" PRIu64 ", %s, exporter %s, module %s, name %s\n",
@@ -334,11 +335,18 @@ void classes(struct snap *s, uint64_t n[CLASSES], uint64_t bytes[CLASSES])
 	}
 }
 
+static bool accounting(char *text, size_t size)
+{
+	return read_word("sys/module/dma_heap/parameters/mem_accounting", text,
+			 size);
+}
+
 static void summary_json(struct snap *s)
 {
 	struct column columns[G_N + 2];
 	uint64_t n[CLASSES], bytes[CLASSES], val;
 	struct table t;
+	char text[8];
 	size_t i;
 
 	json_head(s, "summary");
@@ -367,6 +375,13 @@ static void summary_json(struct snap *s)
 			json_null();
 	}
 	json_close('}');
+
+	/* whether heaps charge what they allocate to cgroups */
+	json_key("mem_accounting");
+	if (accounting(text, sizeof(text)))
+		json_bool(*text == 'Y');
+	else
+		json_null();
 
 	classes(s, n, bytes);
 	json_key("classes");
@@ -463,6 +478,9 @@ int cmd_summary(struct snap *s)
 		fprintf(out, "%s%s %s", i % 3 ? ", " : "\n  ",
 			meminfo_names[i], text);
 	}
+	if (accounting(text, sizeof(text)))
+		fprintf(out, "\n  heaps %s cgroups for what they allocate",
+			*text == 'Y' ? "charge" : "do not charge");
 	fputs("\n\nheld by                   buffers       bytes\n", out);
 	classes(s, n, bytes);
 	for (i = 0; i < CLASSES; i++) {

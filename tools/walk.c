@@ -503,11 +503,10 @@ static void settle(struct snap *s)
 				continue;
 			b = buffer_of(s, p->ino, NULL, NULL);
 		}
-		if (b) {
+		if (b)
 			held(s, p->proc, b, &p->d);
-		} else if (p->d.kind == 'm' && s->source != SRC_LIST) {
+		else if (p->d.kind == 'm' && s->source != SRC_LIST)
 			snap_note(s, true, "some mappings look like dma-bufs, but nothing shows the size");
-		}
 	}
 	free(w.pending);
 	w.pending = NULL;
@@ -674,6 +673,6 @@ void walk(struct snap *s)
 	sum_up(s);
 	s->walk_done = npids > 0;
 	if (s->unreadable)
-		snap_note(s, true, "%llu processes could not be read; what only they hold is not known to be held",
+		snap_note(s, true, "not all processes could be read (%llu could not), so what only they hold is not known",
 			  (unsigned long long)s->unreadable);
 }
