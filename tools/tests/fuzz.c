@@ -91,7 +91,7 @@ static const char *input(void)
 		return path;
 	path = getenv("FUZZ");
 	if (!path)
-		errx(2, "FUZZ: the path of the input in the capture");
+		errx(2, "FUZZ: name the file of the capture that is to vary");
 	root_live = false;
 	root_fd = mkdtemp(dir) ? open(dir, O_PATH | O_DIRECTORY) : -1;
 	if (root_fd < 0)
