@@ -422,7 +422,7 @@ static void stop(int n)
 
 static void usage(void)
 {
-	errx(2, "arguments: [-c COMM] [-n NAME] [-i] [-s] heap|udmabuf|vgem SIZE [COUNT [ACTION...]] or receive PATH COUNT [ACTION...]");
+	errx(2, "arguments: [-c COMM] [-n NAME] [-i] [-s] EXPORTER SIZE [COUNT [ACTION...]]");
 }
 
 static void act(char **arg, struct buffer *b, int n, size_t size)
