@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Makes dma-bufs through a real exporter and holds them, for people at a shell
- * in the virtual machine and for the scripts that run there.
+ * Exports dma-bufs through a real exporter and holds them, for scripts and
+ * interactive use in the virtual machine.
  *
  *   hold [-c COMM] [-n NAME] [-i] [-s] EXPORTER SIZE [COUNT [ACTION...]]
  *	makes COUNT buffers, says so, and holds them until it is killed; on
- *	SIGUSR1 it closes them, but keeps an O_PATH descriptor of each
+ *	SIGUSR1 it closes them but keeps an O_PATH descriptor of each
  *
  * EXPORTER: heap (the system heap), udmabuf (over a memfd) or vgem (a DRM
  * device, by PRIME).  -i imports each buffer into vkms, a second DRM device; -s
@@ -78,7 +78,7 @@ static int open_or_die(const char *path)
 	return fd;
 }
 
-/* The DRM device of this driver; the numbers of the cards depend on luck. */
+/* Finds the DRM device of this driver; card numbers are not fixed. */
 static int open_drm(const char *driver)
 {
 	char path[32], name[32] = "";
@@ -192,7 +192,7 @@ static void release(struct buffer *b)
 	memset(b, 0, sizeof(*b));
 }
 
-/* Closes the buffer, and keeps what an O_PATH descriptor of it keeps. */
+/* Closes the buffer but keeps an O_PATH descriptor of it. */
 static void demote(struct buffer *b)
 {
 	char path[32];
@@ -556,7 +556,7 @@ int main(int argc, char **argv)
 	stop(n);
 	for (i = 0; i < n; i++)
 		demote(&b[i]);
-	/* Nor does an open device keep its module */
+	/* An open device would pin its module */
 	close(vgem);
 	close(vkms);
 	printf("%d closed\n", n);
