@@ -43,11 +43,15 @@ check_base() {
 	die "unknown BASE '$1'; known: $(bases | xargs)"
 }
 
-# chosen BASE...: these, or all if there are none
+# chosen WHAT KNOWN [NAME...]: these, or all that are known, a line each; dies at another
 chosen() {
-	local base
-	for base; do check_base "$base"; done
-	if [ $# -gt 0 ]; then printf '%s\n' "$@"; else bases; fi
+	local what=$1 known=$2 name
+	shift 2
+	for name; do
+		grep -qxF -e "$name" <<< "$known" ||
+			die "unknown $what '$name'; known: $(xargs <<< "$known")"
+	done
+	if [ $# -gt 0 ]; then printf '%s\n' "$@"; else echo "$known"; fi
 }
 
 # result WHAT [WHY NOT]: a line of a report, ok if there is no second argument or it
