@@ -12,7 +12,7 @@ SELF=${0##*/}
 # No script ends without a word, wherever it ends; those called have had theirs
 set -E
 trap 'case $BASH_COMMAND in
-	\"\$TOP/scripts/* | list=*) ;;
+	\"\$TOP/scripts/* | "list=\$(chosen "*) ;;
 	*) say "stopped by: ${BASH_COMMAND%%$'"'\\n'"'*} (${BASH_SOURCE[0]##*/}, line $LINENO)" ;;
 	esac' ERR
 
