@@ -59,7 +59,7 @@ key() {
 }
 
 # series BASE TREE: brings the ref "series" of TREE up to date.  Work in the
-# tree of BASE that patches/ has not stops it, unless WORK=1.
+# tree of BASE that is not in patches/ stops it, unless WORK=1.
 series() {
 	local base=$1 tip
 	TREE=$2
@@ -78,7 +78,7 @@ series() {
 # story COMMIT: all of a series but names and dates
 story() { kernel_git "$TREE" log --format='%T%n%B' "pristine..$1"; }
 
-# work BASE: what there is in its tree that patches/BASE has not, in a word
+# work BASE: the kind of work in its tree that is not in patches/BASE
 work() {
 	local TREE=$1 git=$BUILD/$1/patched/linux/.git tip
 	if [ -d "$git/rebase-merge" ] || [ -d "$git/rebase-apply" ] ||
@@ -93,7 +93,7 @@ work() {
 	fi
 }
 
-# in_words WORK TREE: the same for people, with what to do
+# in_words WORK TREE: a message about it, with what to do
 in_words() {
 	local tree=${BUILD#"$TOP"/}/$2/patched/linux
 	case $1 in
@@ -108,7 +108,7 @@ or set them aside: git -C $tree checkout -b NAME patched && git -C $tree branch 
 	esac
 }
 
-# settled BASE: dies if there is such work
+# settled BASE: fails if there is such work
 settled() {
 	local what
 	what=$(work "$1")

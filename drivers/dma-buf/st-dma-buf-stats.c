@@ -1416,6 +1416,8 @@ static void stats_test_name_lock(struct kunit *test)
 	flush_workqueue(ctx->wq);
 	KUNIT_EXPECT_STREQ(test, holder->error ?: "", "");
 	KUNIT_EXPECT_STREQ(test, reader->error ?: "", "");
+	/* It comes back to the buffer */
+	KUNIT_EXPECT_NOT_NULL(test, strstr(ctx->text, " locked\n"));
 }
 
 static int stats_fail_attach(struct dma_buf *dmabuf,
