@@ -128,7 +128,7 @@ int bpf_read(struct snap *s)
 	if (root_live)
 		data = bpf_rows(&size);
 	else
-		data = rec_slurp(rec_path(s, rec_bpf), &size);
+		data = rec_slurp(rec_path(s, REC_BPF), &size);
 	if (!data)
 		return -errno;
 	if (size < sizeof(end) || (size - sizeof(end)) % sizeof(row)) {

@@ -296,7 +296,10 @@ int cmd_top(struct snap *s);
 void metrics(struct snap *s);
 
 /* record.c: captures in a tar file */
-extern const char rec_meta[], rec_dev[], rec_bpf[];
+#define REC_META	"dmabuf-stat-record"
+#define REC_DEV		"dmabuf-dev"
+#define REC_BPF		"dmabuf-iter"
+
 void record(void);
 void root_open(const char *path);
 /* Of a recording; NULL if it lacks the key */

@@ -17,10 +17,6 @@
 
 #include "dmabuf-stat.h"
 
-const char rec_meta[] = "dmabuf-stat-record";
-const char rec_dev[] = "dmabuf-dev";
-const char rec_bpf[] = "dmabuf-iter";
-
 #define AFTER	".after"
 #define BLOCK	512
 #define PREFIX	"/dmabuf:"
@@ -168,7 +164,7 @@ static int listing(enum source source, const char *suffix)
 		t.s = bpf_rows(&t.n);
 		if (!t.s)
 			return -errno;
-		snprintf(name, sizeof(name), "%s%s", rec_bpf, suffix);
+		snprintf(name, sizeof(name), "%s%s", REC_BPF, suffix);
 		file(name, t);
 		return 0;
 	case SRC_BUFINFO:
@@ -237,7 +233,7 @@ static void descriptor(int fd, const char *proc, const char *num)
 		snprintf(before, sizeof(before), "%x:%x\n", major(st.st_dev),
 			 minor(st.st_dev));
 		if (!device_known && root_live)
-			entry(rec_dev, '0', "", before, strlen(before));
+			entry(REC_DEV, '0', "", before, strlen(before));
 		device_known = true;
 		n = snprintf(before, sizeof(before), "ino:\t%llu\n",
 			     (unsigned long long)st.st_ino);
@@ -342,7 +338,7 @@ void record(void)
 			ts.tv_sec * 1000ull + ts.tv_nsec / 1000000,
 			(unsigned long long)unreadable, initial_pid_ns());
 	t.n = strlen(t.s);
-	file(rec_meta, t);
+	file(REC_META, t);
 	fwrite(end, sizeof(end), 1, out);
 	if (unreadable)
 		fprintf(stderr, "dmabuf-stat: not all processes could be read (%llu could not); the recording says so\n",
@@ -352,7 +348,7 @@ void record(void)
 const char *rec_value(const char *key)
 {
 	static char buf[64];
-	struct lines *l = root_live ? NULL : lines_open(rec_meta);
+	struct lines *l = root_live ? NULL : lines_open(REC_META);
 	size_t n = strlen(key);
 	bool found = false;
 	char *line;

@@ -213,7 +213,7 @@ int cmd_buffer(struct snap *s, uint64_t ino)
 
 	table_check(&t);
 	if (!opt.json) {
-		strcpy(size, "?");
+		snprintf(size, sizeof(size), "?");
 		if (b->has & HAS_SIZE)
 			human(size, sizeof(size), b->size);
 		fprintf(out, "inode %" PRIu64 ", %s, exporter %s, module %s, name %s\n",
@@ -458,7 +458,7 @@ int cmd_summary(struct snap *s)
 		};
 
 		if (!snap_total(s, i, &val))
-			strcpy(text, "?");
+			snprintf(text, sizeof(text), "?");
 		else if (i == ST_BUFFERS || i == ST_NR_EXPORTED)
 			snprintf(text, sizeof(text), "%" PRIu64, val);
 		else

@@ -579,7 +579,7 @@ static void captured_dev(void)
 	unsigned int major, minor;
 	char text[32];
 
-	w.have_dev = read_word(rec_dev, text, sizeof(text)) &&
+	w.have_dev = read_word(REC_DEV, text, sizeof(text)) &&
 		     sscanf(text, "%x:%x", &major, &minor) == 2;
 	if (w.have_dev)
 		w.dev = makedev(major, minor);
