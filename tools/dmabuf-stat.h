@@ -174,6 +174,9 @@ struct task {
 
 const struct task *task_of(uint64_t pid, bool more);
 void tasks_forget(void);
+const char *user_of(uint64_t pid);
+
+#define BUFINFO "sys/kernel/debug/dma_buf/bufinfo"
 
 /* snap.c */
 enum { WANT_HOLDERS = 1, WANT_DEVICES = 2, WANT_TOTALS = 4, WANT_SUMS = 8 };

@@ -168,7 +168,7 @@ static int listing(enum source source, const char *suffix)
 		file(name, t);
 		return 0;
 	case SRC_BUFINFO:
-		return copy("sys/kernel/debug/dma_buf/bufinfo", suffix);
+		return copy(BUFINFO, suffix);
 	default:
 		return directories("sys/kernel/dmabuf/buffers", suffix);
 	}
