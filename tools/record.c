@@ -307,16 +307,22 @@ void record(void)
 	struct text t;
 	DIR *dir = NULL;
 	size_t i;
-	int fd;
+	int fd, err;
 
 	for (i = 0; i < ARRAY_SIZE(stats); i++) {
 		snprintf(path, sizeof(path), "sys/kernel/dmabuf/stats/%s",
 			 stats[i]);
 		copy(path, "");
 	}
-	for (src = SRC_LIST; src < SRC_FDINFO; src++)
-		if ((!opt.source || opt.source == src) && !listing(src, ""))
+	for (src = SRC_LIST; src < SRC_FDINFO; src++) {
+		if (opt.source && opt.source != src)
+			continue;
+		err = listing(src, "");
+		if (!err)
 			break;
+		if (opt.source)
+			die("source %s: %s", source_name(src), strerror(-err));
+	}
 	fd = openat(root_fd, "proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0)
 		dir = fdopendir(fd);
