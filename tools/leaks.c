@@ -276,7 +276,7 @@ static void growth(struct snap *s)
 	free(most);
 }
 
-/* Each client that ended has left something behind: no chance */
+/* So many processes that left something behind are no coincidence */
 #define MANY	5
 
 static int by_group(const void *a, const void *b)
@@ -431,7 +431,7 @@ int cmd_leaks(struct snap *s)
 	growth(s);
 	collect(s, "closed", "no reference is left, but it is not freed", 0,
 		closed);
-	collect(s, "allocator-gone", "several processes that made it have ended",
+	collect(s, "allocator-gone", "many processes that allocated such buffers have ended",
 		MANY, gone);
 	if (opt.baseline) {
 		load_baseline(s);

@@ -406,6 +406,21 @@ static bool name_ok(const char *name, char type)
 	return type != '2' && !(n && name[n]);
 }
 
+static void contents(FILE *f, const char *file, int to,
+		     unsigned long long size)
+{
+	char block[BLOCK];
+	size_t n;
+
+	for (; size; size -= n) {
+		n = size < BLOCK ? size : BLOCK;
+		if (fread(block, BLOCK, 1, f) != 1)
+			die("%s: cut short; record it again", file);
+		if (write(to, block, n) != (ssize_t)n)
+			die("%s: cannot unpack it: %s", file, strerror(errno));
+	}
+}
+
 static void unpack(const char *file, const char *dir, int fd)
 {
 	struct tar h;
@@ -462,17 +477,7 @@ static void unpack(const char *file, const char *dir, int fd)
 			if (to < 0)
 				die("%s: %s: %s", file, name, strerror(errno));
 			remove_later(path);
-			while (size) {
-				char block[BLOCK];
-				size_t n = size < BLOCK ? size : BLOCK;
-
-				if (fread(block, BLOCK, 1, f) != 1)
-					die("%s: cut short; record it again",
-					    file);
-				if (write(to, block, n) != (ssize_t)n)
-					die("%s: %s", dir, strerror(errno));
-				size -= n;
-			}
+			contents(f, file, to, size);
 			close(to);
 		}
 		free(path);
