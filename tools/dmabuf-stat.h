@@ -286,7 +286,7 @@ void holders(struct snap *s, struct table *t);
 const char *class_of(struct snap *s, const struct buf *b);
 const char *pattern(const char *name);
 
-/* The commands; they return the exit status but for partial data */
+/* The commands; they return the exit status, except that of partial data */
 int cmd_summary(struct snap *s);
 int cmd_buffers(struct snap *s);
 int cmd_groups(struct snap *s, const char *command, const char *by);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* leaks and check: what only grows, and what nobody should still have */
+/* leaks and check: what only grows, and what should be freed by now */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -367,7 +367,7 @@ static void load_baseline(struct snap *s)
 		    opt.baseline);
 	fclose(f);
 	if (strcmp(boot, s->boot_id ?: "-"))
-		die("%s: is of another boot", opt.baseline);
+		die("%s: was made in another boot", opt.baseline);
 	base_ino = ino;
 }
 
