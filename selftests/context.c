@@ -374,17 +374,60 @@ TEST_F(lock, not_while_bufinfo_waits)
 	EXPECT_LT(0, unlocked(BUFINFO, "put"));
 }
 
+/* The index lock is the first that a reader of the list takes */
+TEST_F(lock, not_taken_to_read_a_counter)
+{
+	unsigned long long index_lock = 0, lock;
+	int counters = 0, taken = 0;
+	struct text text, trace;
+	bool in_find = false;
+	struct event event;
+	const char *pos;
+	struct counters c;
+
+	probe_add("counter", "p", "sysfs_kf_seq_show");
+	if (missing)
+		SKIP(return, "cannot trace");
+
+	ASSERT_TRUE(trace_start());
+	ASSERT_TRUE(text_read_path(LIST_PROC, &text));
+	text_free(&text);
+	ASSERT_TRUE(counters_read(&c));
+	ASSERT_TRUE(trace_stop(&trace));
+
+	for (pos = trace.s; event_next(&pos, &event);) {
+		if (is(&event, "find_in"))
+			in_find = true;
+		if (is(&event, "counter"))
+			counters++;
+		if (!is(&event, "lock") ||
+		    sscanf(event.text, " (%*[^)]) lock=%llx", &lock) != 1)
+			continue;
+		if (!index_lock && in_find)
+			index_lock = lock;
+		taken += counters && lock == index_lock;
+	}
+	text_free(&trace);
+	EXPECT_NE(0ULL, index_lock);
+	EXPECT_LE(5, counters);
+	EXPECT_EQ(0, taken);
+}
+
 /*
  * The entries of other readers, all at the end of the list, are passed a few
- * at a time. In between the lock is let go.
+ * at a time, in both directions. In between the lock is let go.
  */
 TEST_F(lock, for_a_few_entries_at_a_time)
 {
-	int fds[READERS], holds = 0, most = 0, nr;
-	struct text text, trace;
+	int fds[READERS], holds = 0, most = 0, back = 0, nr;
+	unsigned long long index_lock = 0, lock;
+	struct text text, trace, walk;
+	bool in_find = false;
 	struct event event;
 	const char *pos;
 
+	if (!mount_debugfs())
+		SKIP(return, "no debugfs");
 	if (missing)
 		SKIP(return, "cannot trace");
 
@@ -399,20 +442,66 @@ TEST_F(lock, for_a_few_entries_at_a_time)
 	ASSERT_TRUE(text_read_path(LIST_PROC, &text));
 	text_free(&text);
 	ASSERT_TRUE(trace_stop(&trace));
+	ASSERT_TRUE(trace_start());
+	ASSERT_TRUE(text_read_path(BUFINFO, &text));
+	text_free(&text);
+	ASSERT_TRUE(trace_stop(&walk));
 	while (nr--)
 		close(fds[nr]);
 
 	for (pos = trace.s; event_next(&pos, &event);) {
-		if (is(&event, "find_in"))
+		if (is(&event, "find_in")) {
+			in_find = true;
 			holds = 0;
-		else if (is(&event, "unlock"))
+		} else if (is(&event, "lock")) {
+			if (in_find && !index_lock)
+				sscanf(event.text, " (%*[^)]) lock=%llx",
+				       &index_lock);
+		} else if (is(&event, "unlock")) {
 			holds++;
-		else if (is(&event, "find_out") && holds > most)
+		} else if (is(&event, "find_out") && holds > most) {
 			most = holds;
+		}
 	}
+	for (pos = walk.s; event_next(&pos, &event);)
+		if (is(&event, "unlock") &&
+		    sscanf(event.text, " (%*[^)]) lock=%llx", &lock) == 1 &&
+		    lock == index_lock)
+			back++;
 	text_free(&trace);
-	ksft_print_msg("%d holds of the lock for %d entries\n", most, READERS);
+	text_free(&walk);
+	ksft_print_msg("%d and %d holds of the lock for %d entries\n", most,
+		       back, READERS);
 	EXPECT_LE(READERS / 64, most);
+	EXPECT_LE(READERS / 64, back);
+}
+
+/* The tracepoint of an export, where there is one, has the number and the size */
+TEST(tracepoint_of_an_export)
+{
+	char want[64], *line = NULL;
+	struct text text;
+	int fd;
+
+	trace_open();
+	if (!missing)
+		trace_enable("dma_buf/dma_buf_export");
+	if (missing) {
+		trace_close();
+		SKIP(return, "cannot trace");
+	}
+	trace_put(INSTANCE "tracing_on", "1");
+	fd = buffer_new(any_exporter(), PAGE);
+	EXPECT_TRUE(trace_stop(&text));
+	ASSERT_LE(0, fd);
+	snprintf(want, sizeof(want), " size=%lu ino=%llu\n",
+		 (unsigned long)PAGE, buffer_ino(fd));
+	line = strstr(text.s, "dma_buf_export: ");
+	ASSERT_NE(NULL, line);
+	EXPECT_NE(NULL, strstr(line, want));
+	text_free(&text);
+	close(fd);
+	trace_close();
 }
 
 TEST_HARNESS_MAIN

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <linux/dma-buf.h>
 #include <linux/dma-heap.h>
 #include <linux/udmabuf.h>
 
@@ -209,6 +211,101 @@ TEST_F(lifetime, imported_only)
 	EXPECT_TRUE(exact(1, 8 * PAGE));
 	close(drm);
 	EXPECT_TRUE(exact(0, 0));
+}
+
+/* A fence that this test signals; its interface has no header in uapi */
+#define SW_SYNC "/sys/kernel/debug/sync/sw_sync"
+
+struct sw_fence {
+	__u32 value;
+	char name[32];
+	__s32 fence;
+};
+
+#define SW_SYNC_IOC_CREATE_FENCE	_IOWR('W', 0, struct sw_fence)
+#define SW_SYNC_IOC_INC			_IOW('W', 1, __u32)
+
+/* Makes those who access the buffer wait for the NR-th step of the timeline */
+static bool fence_add(int timeline, int nr, int fd, int flags)
+{
+	struct dma_buf_import_sync_file import = { .flags = flags };
+	struct sw_fence fence = { .value = nr };
+	bool good;
+
+	if (ioctl(timeline, SW_SYNC_IOC_CREATE_FENCE, &fence))
+		return false;
+	import.fd = fence.fence;
+	good = !ioctl(fd, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, &import);
+	close(fence.fence);
+	return good;
+}
+
+/* What can be done with the buffer within MS */
+static int polled(int fd, int events, int ms)
+{
+	struct pollfd pollfd = { .fd = fd, .events = events };
+
+	return poll(&pollfd, 1, ms) < 0 ? -1 : pollfd.revents;
+}
+
+/* Until a fence is signalled a poller waits, and what it polls exists */
+TEST_F_TIMEOUT(lifetime, polled, 60)
+{
+	__u32 one = 1;
+	int timeline, i;
+	pid_t pid;
+
+	if (!exporter_there(variant->exporter))
+		SKIP(return, "no such exporter here");
+	timeline = mount_debugfs() ? open(SW_SYNC, O_RDWR) : -1;
+	if (timeline < 0)
+		SKIP(return, "no fences to wait for");
+	EXPECT_EQ(POLLIN | POLLOUT, polled(self->fd, POLLIN | POLLOUT, 0));
+
+	/* Readers do not wait for each other */
+	if (!fence_add(timeline, 1, self->fd, DMA_BUF_SYNC_READ))
+		SKIP(return, "fences cannot be added");
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(POLLIN, polled(self->fd, POLLIN | POLLOUT, 0));
+		EXPECT_EQ(0, polled(self->fd, POLLOUT, 10));
+	}
+	EXPECT_EQ(0, ioctl(timeline, SW_SYNC_IOC_INC, &one));
+	EXPECT_EQ(POLLIN | POLLOUT, polled(self->fd, POLLIN | POLLOUT, 0));
+
+	/* All wait for a writer, until they are woken */
+	for (i = 2; i < 4; i++) {
+		int events = i == 2 ? POLLIN : POLLOUT;
+
+		ASSERT_TRUE(fence_add(timeline, i, self->fd,
+				      DMA_BUF_SYNC_WRITE));
+		EXPECT_EQ(0, polled(self->fd, POLLIN | POLLOUT, 0));
+		pid = fork();
+		ASSERT_LE(0, pid);
+		if (!pid) {
+			usleep(100000);
+			_exit(!!ioctl(timeline, SW_SYNC_IOC_INC, &one));
+		}
+		EXPECT_EQ(events, polled(self->fd, events, 20000));
+		ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+		EXPECT_EQ(POLLIN | POLLOUT,
+			  polled(self->fd, POLLIN | POLLOUT, 0));
+	}
+
+	/* A fence that somebody waits for holds the buffer */
+	ASSERT_TRUE(fence_add(timeline, 4, self->fd, DMA_BUF_SYNC_WRITE));
+	EXPECT_EQ(0, polled(self->fd, POLLIN | POLLOUT, 0));
+	ASSERT_TRUE(listed(self->ino, &self->row));
+	EXPECT_EQ(3, self->row.refs);
+	close(self->fd);
+	self->fd = -1;
+	ASSERT_TRUE(listed(self->ino, &self->row));
+	EXPECT_EQ(2, self->row.refs);
+	EXPECT_TRUE(exact(1, 8 * PAGE));
+	EXPECT_EQ(0, ioctl(timeline, SW_SYNC_IOC_INC, &one));
+	for (i = 0; i < 1000 && listed(self->ino, &self->row); i++)
+		usleep(10000);
+	EXPECT_TRUE(exact(0, 0));
+	close(timeline);
 }
 
 /* In flight: no process has a descriptor */

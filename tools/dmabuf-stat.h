@@ -114,6 +114,7 @@ struct snap {
 	struct buf *bufs;
 	size_t n, room;
 	uint64_t nr;		/* buffers; n is less if they are merged */
+	uint64_t closed, closed_bytes;	/* those without references */
 	unsigned int merge;	/* keys by which they are, if not 0 */
 	uint32_t *index;
 	size_t index_size;

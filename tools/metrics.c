@@ -30,6 +30,20 @@ static void head(const char *name, const char *type, const char *help)
 		type);
 }
 
+/* Only the list shows buffers that are closed but not freed */
+static void closed(struct snap *s)
+{
+	if (s->source != SRC_LIST || !s->listed)
+		return;
+	head("dmabuf_closed_buffers", "gauge",
+	     "DMA-BUFs that are closed, but not freed");
+	fprintf(out, "dmabuf_closed_buffers %" PRIu64 "\n", s->closed);
+	head("dmabuf_closed_size_bytes", "gauge",
+	     "Sum of the sizes of closed DMA-BUFs that are not freed");
+	fprintf(out, "dmabuf_closed_size_bytes %" PRIu64 "\n",
+		s->closed_bytes);
+}
+
 /* Text format 0.0.4, or OpenMetrics 1.0 */
 void metrics(struct snap *s)
 {
@@ -63,6 +77,7 @@ void metrics(struct snap *s)
 		head(totals[m].name, totals[m].type, totals[m].help);
 		fprintf(out, "%s %" PRIu64 "\n", totals[m].name, val);
 	}
+	closed(s);
 	group(s, G_DEFAULT, &t, columns, NULL);
 	for (m = 0; m < 2 && t.n; m++) {
 		head(by_exporter[m][0], "gauge", by_exporter[m][1]);

@@ -135,6 +135,10 @@ void snap_add(struct snap *s, const struct buf *b)
 		return;
 	}
 	s->nr++;
+	if ((b->has & HAS_REFS) && !b->refs) {
+		s->closed++;
+		s->closed_bytes += b->size;
+	}
 	if (s->merge) {
 		merge(s, b);
 		return;

@@ -635,6 +635,7 @@ void walk(struct snap *s)
 	size_t npids, i, before, pending;
 	uint64_t *pids = all_pids(&npids), n;
 	struct proc *p;
+	bool readable;
 	char path[64];
 	int pid;
 
@@ -663,7 +664,8 @@ void walk(struct snap *s)
 		p->pid = pids[i];
 		before = s->nhold;
 		pending = w.npending;
-		if (!(fds(s, s->nproc - 1, pid) & maps(s, s->nproc - 1, pid)))
+		readable = fds(s, s->nproc - 1, pid);
+		if (!maps(s, s->nproc - 1, pid) || !readable)
 			s->unreadable++;
 		if (s->nhold != before || w.npending != pending)
 			describe(&s->procs[s->nproc - 1], pid);
