@@ -4,7 +4,7 @@
 BASE ?=
 VARIANT ?= patched
 FRAGMENT ?=
-export KSRC VARIANT KVM CELL SUBMITTER REROLL CHANGES OUT
+export CONFIG LOCALMOD PLAN SUITE KSRC VARIANT KVM CELL SET SUBMITTER REROLL CHANGES OUT
 
 # the default base is the first of the table
 base = $(or $(BASE),$(shell awk '!/^$(hash)/ && NF { print $$1; exit }' bases))
@@ -32,6 +32,12 @@ kernel:
 tree:
 	@scripts/packages base
 	@WORK=1 scripts/make-tree $(base) $(VARIANT)
+
+deb:
+	@WORK=1 scripts/deb $(base)
+
+system:
+	@scripts/system $(base)
 
 import:
 	@scripts/packages base
@@ -77,5 +83,5 @@ check-all:
 clean:
 	@scripts/clean
 
-.PHONY: help run shell check quick kernel tree import drift model bisect \
-	matrix check-static series cocci torture mutate bench check-all clean
+.PHONY: help run shell check quick kernel tree deb system import drift model \
+	bisect matrix check-static series cocci torture mutate bench check-all clean

@@ -18,7 +18,9 @@
  *		has made no others yet
  * hold		the longest hold of the index lock while WHAT is done
  * readers[:R]	export and close, while another process does what WHAT says:
- *		p50, p90, p99, p99.9, maximum
+ *		p50, p90, p99, p99.9, maximum; counters: as many unprivileged
+ *		processes as there are CPUs read all counters; none-counters:
+ *		they read other numbers in sysfs
  * held:L	the same while somebody holds lock L, kernfs or reserve, for
  *		100 ms of each 200
  *
@@ -36,6 +38,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/sysinfo.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -55,6 +58,7 @@
 #define MAX_PAIRS	400000
 #define CURSORS		2000
 #define BTF		"/sys/kernel/btf/vmlinux"
+#define OTHER_NUMBER	"/sys/kernel/rcu_expedited"
 #define BUFFERS_DIR	"/sys/kernel/dmabuf/buffers"
 #define MODULE_DIR	DEBUG_DIR "dmabuf-bench/"
 #define HOLD_MAX	"/sys/module/dma_buf_index/parameters/hold_max"
@@ -260,7 +264,7 @@ static void read_number(const char *file, const char *what, int n)
 static void bench_total(int n, const char *unused)
 {
 	read_number(STATS_DIR "bytes", "", n);
-	read_number("/sys/kernel/rcu_expedited", "other-", n);
+	read_number(OTHER_NUMBER, "other-", n);
 }
 
 /* One pass over FILE, or -1 if there is none; *bytes and *reads are added to */
@@ -403,6 +407,50 @@ static void bench_memory(int n, const char *name)
 /* Somewhere near the end of the list, which the kernel has to walk to */
 static off_t near_end;
 
+/* Reads numbers of sysfs as nobody, once in each file that it keeps open */
+static bool read_numbers(const char * const *files, size_t nr)
+{
+	static int fds[5];
+	static size_t open_fds;
+	char text[32];
+	size_t i;
+
+	if (!open_fds && setuid(65534))
+		die("setuid");
+	for (; open_fds < nr; open_fds++) {
+		fds[open_fds] = open(files[open_fds], O_RDONLY | O_CLOEXEC);
+		if (fds[open_fds] < 0)
+			die(files[open_fds]);
+	}
+	for (i = 0; i < nr; i++)
+		if (pread(fds[i], text, sizeof(text), 0) <= 0)
+			die(files[i]);
+	return true;
+}
+
+static bool read_counters(const char *arg)
+{
+	static const char * const files[] = {
+		STATS_DIR "nr_buffers", STATS_DIR "bytes",
+		STATS_DIR "peak_bytes", STATS_DIR "nr_exported",
+		STATS_DIR "bytes_exported"
+	};
+
+	(void)arg;
+	return read_numbers(files, ARRAY_LEN(files));
+}
+
+static bool read_others(const char *arg)
+{
+	static const char * const files[] = {
+		OTHER_NUMBER, OTHER_NUMBER, OTHER_NUMBER, OTHER_NUMBER,
+		OTHER_NUMBER
+	};
+
+	(void)arg;
+	return read_numbers(files, ARRAY_LEN(files));
+}
+
 /* What a reader does without pause; false if it cannot */
 static bool reader(const char *what)
 {
@@ -469,6 +517,28 @@ static size_t window(long long ns)
 	return nr;
 }
 
+/* As many readers as CPUs; without them, the CPUs are as busy */
+static void bench_counter_readers(int n)
+{
+	static bool (* const readers[])(const char *arg) = {
+		read_others, read_counters
+	};
+	static const char * const names[] = { "none-counters", "counters" };
+	int nr = get_nprocs(), w, i, k;
+	pid_t pids[nr];
+
+	for (w = 0; w < WINDOWS; w++) {
+		for (k = 0; k < 2; k++) {
+			for (i = 0; i < nr; i++)
+				pids[i] = start(readers[k], NULL);
+			usleep(100000);
+			tail("readers", names[k], n, times, window(WINDOW_NS));
+			for (i = 0; i < nr; i++)
+				stop(pids[i]);
+		}
+	}
+}
+
 static void bench_readers(int n, const char *only)
 {
 	static const char * const readers[] = {
@@ -479,6 +549,8 @@ static void bench_readers(int n, const char *only)
 	pid_t pid;
 	int w;
 
+	if (wanted("counters", only) && !access(STATS_DIR "peak_bytes", F_OK))
+		bench_counter_readers(n);
 	find_near_end();
 	for (i = 0; i < ARRAY_LEN(readers); i++) {
 		if (!wanted(readers[i], only) ||

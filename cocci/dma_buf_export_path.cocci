@@ -3,10 +3,24 @@
 /// sysfs or kernfs entry or a device: these sleep behind global locks, can
 /// fail, and cost memory for each buffer.
 ///
-//# Looks through any number of calls, but only within the file.  A function
-//# counts as called where its address is taken.  What it queues runs later and
-//# is found as well.  The context mode marks each such call in a file that
-//# exports dma-bufs, whoever makes it.
+//# A root is what itself calls dma_buf_export(), or the helper of DRM or virtio
+//# that does, the release of each dma_buf_ops and the allocate of each
+//# dma_heap_ops.  A finding shows the chain from the root to the call:
+//#
+//#   my.c:19:1-11: ERROR: the export or release of a dma-buf calls kobject_del:
+//#       my_release -> my_free -> kobject_del
+//#
+//# Each function calls the next, or passes its address on, or queues it.  Move
+//# the call into what runs once for the driver or the device.  Dropping a
+//# reference counts as none of these.
+//#
+//# Looks through any number of calls, but only within the file.  Not seen are
+//# calls through pointers in structs, pointers that are assigned, functions that
+//# macros make, work that is set up in a function that no root calls, and the
+//# callers of a root: a silent run is no proof.
+//#
+//# The context mode marks each such call in a file that exports dma-bufs,
+//# whichever function makes it.
 //
 // Confidence: Moderate
 // Options: --no-includes --include-headers --no-loops

@@ -365,7 +365,7 @@ proctype reader(byte r)
 	byte i, stays;
 	bool fits;
 
-	/* dma_buf_list_open(): dma_buf_index_add_cursor() */
+	/* dma_buf_list_open(), dma_buf_index_rewind() */
 	atomic {
 		list_add(CURSOR(r), HEAD);
 #ifdef BROKEN_BEGINS_WHEN_OPENED

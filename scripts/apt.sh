@@ -5,7 +5,7 @@
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-# private_apt COMMAND...: apt-get with lists of our own, which any user may run
+# private_apt COMMAND...: apt-get with separate lists, which any user may run
 private_apt() {
 	apt-get -o Dir::State::Lists="$BUILD_TOP/apt/lists" -o Dir::Cache="$BUILD_TOP/apt" \
 		-o APT::Sandbox::User= -o APT::Update::Error-Mode=any "$@"

@@ -9,26 +9,26 @@ BUILD_TOP=$TOP/build
 BUILD=$BUILD_TOP
 SELF=${0##*/}
 
-# No script ends without a word, wherever it ends; those called have had theirs
+# Report where a script fails; the scripts it calls report their own failures
 set -E
 trap 'case $BASH_COMMAND in
-	\"\$TOP/scripts/*) ;;
+	\"\$TOP/scripts/* | list=*) ;;
 	*) say "stopped by: ${BASH_COMMAND%%$'"'\\n'"'*} (${BASH_SOURCE[0]##*/}, line $LINENO)" ;;
 	esac' ERR
 
 say() { printf '%s: %s\n' "$SELF" "$*" >&2; }
 die() { printf '%s: error: %s\n' "$SELF" "$*" >&2; exit 1; }
 
-# What is built from a tree of the user's has a directory of its own
+# Builds from a tree of the user's have their own directory
 if [ -n "${KSRC-}" ]; then
 	[ -d "$KSRC" ] || die "KSRC: there is no directory '$KSRC'"
 	KSRC=$(cd "$KSRC" && pwd -P)
-	[[ "$KSRC/" != "$BUILD_TOP/"* ]] || die "KSRC must lie outside of build/, which is ours"
+	[[ "$KSRC/" != "$BUILD_TOP/"* ]] || die "KSRC must be outside of build/"
 	export KSRC
 	BUILD=$BUILD_TOP/ksrc-${KSRC##*/}-$(cksum <<< "$KSRC" | cut -d ' ' -f 1)
 fi
 
-# A git hook that runs a script must not turn our git calls to its repository
+# A git hook that runs a script must not redirect our git calls to its repository
 unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_PREFIX
 
 # bases: the names in the table
@@ -37,14 +37,36 @@ bases() { awk '!/^#/ && NF { print $1 }' "$TOP/bases"; }
 # base_field BASE COLUMN: 2 is the suite, 3 the recorded version
 base_field() { awk -v b="$1" -v c="$2" '$1 == b { print $c }' "$TOP/bases"; }
 
-# check_base BASE: dies with the list of known ones
+# check_base BASE: fails with the list of known bases if BASE is not one of them
 check_base() {
 	[ -n "$(base_field "$1" 1)" ] && return
 	die "unknown BASE '$1'; known: $(bases | xargs)"
 }
 
-# lock NAME: one run at a time for what NAME stands for; freed at exit; a
-# script called by the holder goes on
+# chosen BASE...: these, or all if there are none
+chosen() {
+	local base
+	for base; do check_base "$base"; done
+	if [ $# -gt 0 ]; then printf '%s\n' "$@"; else bases; fi
+}
+
+# result WHAT [WHY NOT]: a line of a report, ok if there is no second argument or it
+# is empty; $RC is 1 after one that is not
+RC=0
+result() {
+	if [ -z "${2-}" ]; then
+		echo "ok $1"
+		return
+	fi
+	echo "not ok $1"
+	head -n 50 <<< "$2" | sed 's/^/# /'
+	RC=1
+}
+# same WHAT DUE IS: such a line, ok if IS is what is DUE
+same() { result "$1" "$([ "$2" = "$3" ] || echo "'$3' where '$2' is due")"; }
+
+# lock NAME: waits for the lock NAME, which is released at exit; scripts called
+# by the holder do not wait for it
 lock() {
 	local fd
 	[[ " ${LOCKS_HELD-} " != *" $1 "* ]] || return 0
@@ -57,7 +79,7 @@ lock() {
 	export LOCKS_HELD="${LOCKS_HELD-} $1"
 }
 
-# need COMMAND PACKAGE ...: dies naming the packages of missing commands
+# need COMMAND PACKAGE ...: fails if a command is missing, and names its package
 need() {
 	local missing=
 	while [ $# -gt 0 ]; do
@@ -67,8 +89,8 @@ need() {
 	[ -z "$missing" ] || die "missing tools; install them with: apt-get install$missing"
 }
 
-# at_exit COMMAND: runs when the script ends, however it ends; the last first,
-# so that children are gone before their folders
+# at_exit COMMAND: runs COMMAND when the script ends for any reason, in reverse
+# order, so that children end before their directories are removed
 AT_EXIT=()
 run_at_exit() {
 	local i
@@ -82,8 +104,8 @@ at_exit() {
 	trap 'exit 143' TERM HUP
 }
 
-# spawn LOG COMMAND...: starts COMMAND in a process group of its own, which
-# dies with this script; its number is in $CHILD
+# spawn LOG COMMAND...: starts COMMAND in its own process group, which is killed
+# when this script ends; its pid is in $CHILD
 spawn() {
 	local log=$1
 	shift
@@ -104,8 +126,8 @@ end_group() {
 	kill -KILL -- "-$1" 2> /dev/null
 }
 
-# logged LOG WHAT COMMAND...: runs COMMAND with its output in LOG, tells every
-# 30 seconds that it still does, and shows LOG's telling lines if it fails
+# logged LOG WHAT COMMAND...: runs COMMAND with its output in LOG, reports progress
+# every 30 seconds, and shows the errors in LOG if it fails
 logged() {
 	local log=$1 what=$2 start=$SECONDS next=30 rc=0
 	shift 2
@@ -125,16 +147,16 @@ logged() {
 	return $rc
 }
 
-# space MIB: dies if build/ has not so much room
+# space MIB: fails unless that much disk space is free for build/
 space() {
 	local free
 	mkdir -p "$BUILD"
 	free=$(df --output=avail -m "$BUILD" | tail -n 1)
-	[ "$free" -ge "$1" ] || die "this needs $1 MiB in $BUILD, $((free)) MiB are free; make room, or 'make clean'"
+	[ "$free" -ge "$1" ] || die "this needs $1 MiB in $BUILD, but only $((free)) MiB are free; free some space, or run: make clean"
 }
 
-# quiet_git ARGS...: git, deaf to the user's settings; commits always get the
-# same name and date, so that the same series has the same bytes everywhere
+# quiet_git ARGS...: git without the user's settings. Commits always get the same
+# name and date, so that a series is the same, byte for byte, on any machine
 GIT_ENV=(GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
 	GIT_AUTHOR_NAME='dma-buf statistics'
 	GIT_AUTHOR_EMAIL=dma-buf-stats@dma-buf-stats.invalid
@@ -147,8 +169,8 @@ quiet_git() {
 	git -c safe.directory='*' "$@"
 }
 
-# when_and_what: today, and the commit, with a + if there are changes of its own
-# but for what runs record
+# when_and_what: the date and the commit, with a + if there are uncommitted
+# changes other than recorded results
 when_and_what() {
 	local commit
 	commit=$(quiet_git -C "$TOP" rev-parse --short HEAD)
@@ -159,9 +181,9 @@ when_and_what() {
 # kernel_git TREE ARGS...: the same in the kernel tree of TREE (7.3, 7.3-newest)
 kernel_git() { quiet_git -C "$BUILD/$1/patched/linux" "${@:2}"; }
 
-# not_so ASKED CONFIG: the symbols that ASKED has as CONFIG_X=VALUE (n if off) and
-# CONFIG not.  The kernel's merge_config.sh would do, but for what 6.1 and 6.12 make of
-# a symbol that is off and cannot be seen.
+# not_so ASKED CONFIG: the lines CONFIG_X=VALUE (n if off) of ASKED that do not hold
+# in CONFIG.  The kernel's merge_config.sh reports false differences on 6.1 and 6.12
+# for symbols that are off and not visible.
 not_so() {
 	awk -F= 'NR == FNR { if (/^CONFIG_/) is[$1] = substr($0, length($1) + 2); next }
 		/^CONFIG_/ {
@@ -171,8 +193,8 @@ not_so() {
 		}' "$2" "$1"
 }
 
-# scratch: makes an empty directory $SCRATCH that goes when the script ends,
-# and clears away what killed runs have left
+# scratch: creates an empty directory $SCRATCH, which is removed when the script
+# ends, and removes those of killed runs
 scratch() {
 	local old
 	for old in "$BUILD"/tmp/*; do

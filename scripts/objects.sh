@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 # Sourced by bisect, matrix and check-static: builds the objects that the series of a
-# base touches, at any of its commits, and tells which warnings are new.
-# The source is a copy of build/BASE/patched/linux made of hard links, so that
-# kernels built there do not have to be built anew.
+# base touches, at any of its commits, and reports new warnings.  The source is a
+# hard-linked copy of build/BASE/patched/linux, so that the kernels there need no
+# rebuild.
 
 . "$(dirname "${BASH_SOURCE[0]}")/series.sh"
 

@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 # Sourced by all that needs the series of a base: patches/BASE is the truth.
 # git am makes it the ref "series" of the base's kernel tree, in a clone, never
-# in the work tree; format writes patches/BASE back from such commits.
+# in the work tree; format writes patches/BASE back from such commits.  patches/sets
+# has the sets that it is sent in.
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -27,10 +28,10 @@ is_recorded() {
 # diff_paths FILE...: the paths that their diffs touch
 diff_paths() { sed -n 's|^diff --git a/\(.*\) b/\(.*\)$|\1\n\2|p' "$@" | sort -u; }
 
-# clone DIR REV: clones TREE's git tree into DIR, at REV, with only the files
-# on stdin in its work tree
+# clone DIR REV [REPO]: clones REPO, or else TREE's git tree, into DIR, at REV, with
+# only the files on stdin in its work tree
 clone() {
-	quiet_git clone -q -s -n "$BUILD/$TREE/patched/linux" "$1" &&
+	quiet_git clone -q -s -n "${3-$BUILD/$TREE/patched/linux}" "$1" &&
 		sed 's|^|/|' > "$1/.git/info/sparse-checkout" &&
 		quiet_git -C "$1" config core.sparseCheckout true &&
 		quiet_git -C "$1" checkout -q --detach "$2"
@@ -59,7 +60,7 @@ key() {
 }
 
 # series BASE TREE: brings the ref "series" of TREE up to date.  Work in the
-# tree of BASE that patches/ has not stops it, unless WORK=1.
+# tree of BASE that is not in patches/ stops it, unless WORK=1.
 series() {
 	local base=$1 tip
 	TREE=$2
@@ -78,7 +79,7 @@ series() {
 # story COMMIT: all of a series but names and dates
 story() { kernel_git "$TREE" log --format='%T%n%B' "pristine..$1"; }
 
-# work BASE: what there is in its tree that patches/BASE has not, in a word
+# work BASE: the kind of work in its tree that is not in patches/BASE
 work() {
 	local TREE=$1 git=$BUILD/$1/patched/linux/.git tip
 	if [ -d "$git/rebase-merge" ] || [ -d "$git/rebase-apply" ] ||
@@ -93,7 +94,7 @@ work() {
 	fi
 }
 
-# in_words WORK TREE: the same for people, with what to do
+# in_words WORK TREE: a message about it, with what to do
 in_words() {
 	local tree=${BUILD#"$TOP"/}/$2/patched/linux
 	case $1 in
@@ -108,41 +109,18 @@ or set them aside: git -C $tree checkout -b NAME patched && git -C $tree branch 
 	esac
 }
 
-# settled BASE: dies if there is such work
+# settled BASE: fails if there is such work
 settled() {
 	local what
 	what=$(work "$1")
 	[ -z "$what" ] || die "$(in_words "$what" "$1")"
 }
 
-# cover FILE: subject and text of a cover letter, without what git adds
-cover() {
-	awk '!text && /^Subject: / { sub(/^Subject: \[[^]]*\] /, ""); print; subject = 1; next }
-		!text && subject && /^ / { sub(/^ /, ""); print; next }
-		!text { subject = 0 }
-		!text && !NF { text = 1 }
-		/^dma-buf statistics \([0-9]+\):$/ { exit }
-		text { print }' "$1" | quiet_git stripspace
-}
-
-# format BASE TREE FOLDER COMMIT [COVER]: the patches up to COMMIT as mails, and
-# the cover letter, with the text of patches/BASE's, or of COVER, which has one
+# format TREE FOLDER COMMIT: the patches up to COMMIT as mails
 format() {
-	local base=$1 out=$3 tip=$4 text=
-	local args=(-q -n -o "$out" --no-signature --zero-commit --abbrev=12 -M
-		--diff-algorithm=histogram --cover-from-description=subject)
-	local letter=${5-$TOP/patches/$base/0000-cover-letter.txt}
-	mkdir -p "$out"
-	if [ -f "$letter" ]; then
-		text=$(cover "$letter")
-		args+=(--cover-letter)
-	fi
-	# git has cover letters only for branches
-	kernel_git "$2" update-ref refs/heads/cover-letter "$tip"
-	kernel_git "$2" -c branch.cover-letter.description="$text" \
-		format-patch "${args[@]}" pristine..cover-letter > /dev/null
-	kernel_git "$2" update-ref -d refs/heads/cover-letter
-	[ -z "$text" ] || mv "$out/0000-cover-letter.patch" "$out/0000-cover-letter.txt"
+	mkdir -p "$2"
+	kernel_git "$1" format-patch -q -n -o "$2" --no-signature --zero-commit \
+		--abbrev=12 -M --diff-algorithm=histogram "pristine..$3"
 }
 
 # sources: the repository's files that belong into the kernel
@@ -190,4 +168,64 @@ step() {
 	[ "$(wc -l <<< "$found")" = 1 ] || die "several patches of patches/$1 have '$2' in their names:
 $found"
 	kernel_git "$TREE" rev-list --reverse pristine..series | sed -n "$((10#${found%%-*}))p"
+}
+
+# in_sets: set and commit of each patch of the series of TREE
+in_sets() {
+	awk -F '\t' '
+		NR == FNR { if (/^set /) { split($0, word, " "); set = word[2] } else if (/^\t/) of[$2] = set; next }
+		$2 in of { print of[$2], $1; next }
+		{ print "patches/sets does not have: " $2 > "/dev/stderr"; bad = 1 }
+		END { exit bad }' "$TOP/patches/sets" \
+		<(kernel_git "$TREE" log --reverse --format='%H%x09%s' pristine..series) ||
+		die 'each patch must be in a set'
+}
+
+# commits SET: those of its patches
+commits() { in_sets | awk -v set="$1" '$1 == set { print $2 }'; }
+
+# sets: those that have patches for TREE
+sets() { in_sets | awk '!seen[$1]++ { print $1 }'; }
+
+# on SET: the sets that it is on, of those that have patches for TREE
+on() {
+	local set
+	for set in $(sed -n "s/^set $1 on //p" "$TOP/patches/sets"); do
+		[ -z "$(commits "$set")" ] || echo "$set"
+	done
+}
+
+# needs SET: these, and those that they are on, in the order to apply them
+needs() {
+	local set
+	for set in $(on "$1"); do
+		needs "$set"
+		echo "$set"
+	done | awk '!seen[$0]++'
+}
+
+# check_set SET: dies with the list of known ones
+check_set() {
+	sed -n 's/^set \([a-z]*\).*/\1/p' "$TOP/patches/sets" | grep -qxF -- "$1" ||
+		die "unknown SET '$1'; known: $(sed -n 's/^set \([a-z]*\).*/\1/p' "$TOP/patches/sets" | xargs)"
+}
+
+# workshop DIR REV [REPO]: a clone of REPO, or else of TREE, at REV, to pick commits in
+workshop() {
+	kernel_git "$TREE" log --format= --name-only --no-renames pristine..series | sort -u |
+		clone "$@"
+	echo "$BUILD/$TREE/patched/linux/.git/objects" >> "$1/.git/objects/info/alternates"
+}
+
+# pick DIR COMMIT...: on top of what is there; says by patch and hunk what conflicts
+pick() {
+	local dir=$1 commit
+	shift
+	for commit; do
+		quiet_git -C "$dir" -c merge.renames=false -c gc.auto=0 cherry-pick "$commit" > /dev/null 2>&1 && continue
+		say "\"$(kernel_git "$TREE" log -1 --format=%s "$commit")\" does not apply:"
+		quiet_git -C "$dir" status --porcelain | sed -n 's/^\([AUD]*\) /  \1 /p' >&2
+		quiet_git -C "$dir" diff >&2
+		return 1
+	done
 }

@@ -43,7 +43,8 @@ static bool header(char *line, int at[B_N], int *ncol)
 }
 
 /* Fields are separated by tabs; the name is last and may hold anything */
-static bool row(char *line, const int at[B_N], int ncol, struct buf *b)
+static bool row(struct snap *s, char *line, const int at[B_N], int ncol,
+		struct buf *b)
 {
 	char *field[MAX_COLUMNS + 1] = { NULL };
 	int last = at[B_NAME] >= ncol - 1 ? at[B_NAME] : ncol;
@@ -82,7 +83,7 @@ static bool row(char *line, const int at[B_N], int ncol, struct buf *b)
 	}
 	if (at[B_EXPORTER] >= 0)
 		b->exporter = escape(field[at[B_EXPORTER]]);
-	if (at[B_NAME] >= 0) {
+	if (at[B_NAME] >= 0 && snap_wants(s, G_NAME)) {
 		const char *name = at[B_NAME] < n ? field[at[B_NAME]] : NULL;
 
 		b->name = !name || !strcmp(name, "<none>") ?
@@ -115,7 +116,7 @@ static void add_device(struct snap *s, const char *name)
 
 int bufinfo_read(struct snap *s)
 {
-	struct lines *l = lines_open(BUFINFO);
+	struct lines *l = lines_open(rec_path(s, BUFINFO));
 	uint64_t rows = 0, bytes = 0, n, m, total_n = 0, total_m = 0;
 	bool have = false, devices = false, ended = false, known = false;
 	int at[B_N], ncol = 0;
@@ -144,7 +145,7 @@ int bufinfo_read(struct snap *s)
 		} else if (isdigit((unsigned char)*line)) {
 			if (have && s->source == SRC_BUFINFO)
 				snap_add(s, &b);
-			have = row(line, at, ncol, &b);
+			have = row(s, line, at, ncol, &b);
 			devices = false;
 			if (!have) {
 				snap_note(s, true, "bufinfo: a row is not understood");

@@ -3,6 +3,8 @@
 #ifndef DMABUF_STAT_H
 #define DMABUF_STAT_H
 
+#include <setjmp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,9 +33,20 @@ struct lines {
 };
 
 __attribute__((format(printf, 1, 2), noreturn)) void die(const char *fmt, ...);
+
+/* Removed when the program ends, by a signal or not, unless it is kept */
+void remove_later(const char *path);
+void keep(const char *path);
+/* Ends the program, or only the loop of --interval */
+void catch_signals(void);
+extern volatile sig_atomic_t stop;
+/* Where to go on when there is no memory; NULL: exit */
+extern jmp_buf *no_memory;
 void *xrealloc(void *p, size_t n, size_t size);
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 const char *intern(const char *s);
+extern bool keep_strings;
+void forget_strings(void);
 const char *escape(const char *s);
 bool parse_u64(const char *s, int base, uint64_t *val);
 bool parse_size(const char *s, uint64_t *val);
@@ -54,6 +67,7 @@ struct buf {
 	uint64_t ino, size, refs, attached, time, pid;
 	/* escaped; NULL if the source does not have it */
 	const char *flags, *comm, *exporter, *module, *name;
+	uint32_t n;		/* buffers in this row, if they are merged */
 	uint32_t fds, maps, paths, holders;
 	uint32_t hold;		/* the latest of it, plus 1 */
 	uint8_t has;
@@ -62,9 +76,9 @@ struct buf {
 };
 
 struct proc {
-	uint64_t pid, start, uid, open, limit;
+	uint64_t pid, open, limit;
 	const char *comm;
-	bool has_start, has_uid, has_limit;
+	bool has_limit;
 	uint64_t fds, maps, paths, buffers, rss, pss, uss;
 };
 
@@ -80,7 +94,18 @@ struct detail {
 	uint64_t at;
 };
 
-enum source { SRC_NONE, SRC_LIST, SRC_BUFINFO, SRC_SYSFS, SRC_FDINFO };
+/* What rows can be grouped by */
+enum {
+	G_EXPORTER, G_MODULE, G_NAME, G_COMM, G_PID, G_CGROUP, G_USER, G_N
+};
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof(*(a)))
+
+#define G_DEFAULT	"exporter,module"
+
+enum source {
+	SRC_NONE, SRC_LIST, SRC_BPF, SRC_BUFINFO, SRC_SYSFS, SRC_FDINFO
+};
 
 enum { ST_BUFFERS, ST_BYTES, ST_PEAK, ST_NR_EXPORTED, ST_BYTES_EXPORTED, ST_N };
 
@@ -88,6 +113,9 @@ struct snap {
 	enum source source;
 	struct buf *bufs;
 	size_t n, room;
+	uint64_t nr;		/* buffers; n is less if they are merged */
+	uint64_t closed, closed_bytes;	/* those without references */
+	unsigned int merge;	/* keys by which they are, if not 0 */
 	uint32_t *index;
 	size_t index_size;
 	struct proc *procs;
@@ -101,6 +129,7 @@ struct snap {
 	bool devices_known;
 	uint64_t detail_ino;	/* 0: none asked for */
 	uint64_t unreadable;
+	uint64_t memfds, sync_files;	/* descriptors that are no dma-bufs */
 	bool walk_done;
 	bool classified;	/* there were two listings */
 	bool second;		/* the second listing is being read */
@@ -121,6 +150,7 @@ bool snap_total(struct snap *s, int which, uint64_t *val);
 struct buf *snap_find(struct snap *s, uint64_t ino);
 void snap_add(struct snap *s, const struct buf *b);
 void snap_clear(struct snap *s);
+bool snap_wants(const struct snap *s, int key);
 void snap_note(struct snap *s, bool incomplete, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 uint64_t snap_bytes(struct snap *s);
@@ -128,22 +158,34 @@ const char *source_name(enum source src);
 
 /* Return 0, or a negative errno if the source is not there */
 int list_read(struct snap *s);
+int bpf_read(struct snap *s);
+char *bpf_rows(size_t *size);
 int bufinfo_read(struct snap *s);
 int sysfs_read(struct snap *s);
 
 /* walk.c */
 void walk(struct snap *s);
-bool proc_start(uint64_t pid, uint64_t *start);
+
+/* What is to be known of any process, holder or not */
+struct task {
+	uint64_t pid, start, uid;
+	bool used, has_start, has_uid, more;
+	const char *cgroup, *user;
+};
+
+const struct task *task_of(uint64_t pid, bool more);
+void tasks_forget(void);
 
 /* snap.c */
-enum { WANT_HOLDERS = 1, WANT_DEVICES = 2, WANT_TOTALS = 4 };
+enum { WANT_HOLDERS = 1, WANT_DEVICES = 2, WANT_TOTALS = 4, WANT_SUMS = 8 };
 
 struct options {
 	enum source source;
-	bool twice, json, prometheus, reverse, no_header, bytes, verbose;
-	bool name_pattern, by_allocator;
-	uint64_t rows;
-	const char *sort, *columns, *by, *root, *output;
+	bool twice, json, prometheus, openmetrics;
+	bool reverse, no_header, bytes, verbose;
+	bool name_pattern, by_allocator, reset_peak;
+	uint64_t rows, interval, count;
+	const char *sort, *columns, *by, *root, *from, *output;
 	const char **filter;
 	size_t nfilter;
 	uint64_t for_ms;
@@ -154,9 +196,13 @@ struct options {
 
 extern struct options opt;
 
+bool initial_pid_ns(void);
 void snap_take(struct snap *s, int want);
+void snap_counters(struct snap *s);
 /* 'y'es, 'n'o, '?' if it cannot be known */
 char allocator_alive(struct snap *s, const struct buf *b);
+/* NULL if it does not run any more, or if that cannot be known */
+const struct task *allocator_of(struct snap *s, const struct buf *b);
 
 /* out.c: the output file, JSON */
 extern FILE *out;
@@ -168,13 +214,14 @@ void json_close(char c);
 void json_key(const char *key);
 void json_str(const char *s);
 void json_u64(uint64_t v);
+void json_i64(int64_t v);
 void json_null(void);
 void json_bool(bool v);
 void json_head(struct snap *s, const char *command);
 void json_tail(void);
 
 /* table.c */
-enum kind { K_NULL, K_NUM, K_BYTES, K_STR, K_AGE };
+enum kind { K_NULL, K_NUM, K_BYTES, K_STR, K_AGE, K_DELTA };
 
 struct cell {
 	enum kind kind;
@@ -220,7 +267,20 @@ static inline struct cell c_if(bool known, struct cell c)
 	return known ? c : (struct cell){ .kind = K_NULL };
 }
 
+/* group.c */
+extern int nkeys;
+unsigned int parse_keys(const char *by);
+void group(struct snap *s, const char *by, struct table *t,
+	   struct column *columns, const struct buf **latest);
+void allocators(struct snap *s, struct table *t);
+void holder_groups(struct snap *s, struct table *t);
+
 /* view.c */
+#define CLASSES		4	/* the last one needs two listings */
+extern const char * const class_names[CLASSES];
+void classes(struct snap *s, uint64_t n[CLASSES], uint64_t bytes[CLASSES]);
+void buffers(struct snap *s, struct table *t);
+void holders(struct snap *s, struct table *t);
 const char *class_of(struct snap *s, const struct buf *b);
 const char *pattern(const char *name);
 
@@ -232,6 +292,18 @@ int cmd_processes(struct snap *s);
 int cmd_buffer(struct snap *s, uint64_t ino);
 int cmd_leaks(struct snap *s);
 int cmd_check(struct snap *s);
-void prometheus(struct snap *s);
+int cmd_diff(struct snap *a, struct snap *b);
+int cmd_top(struct snap *s);
+void metrics(struct snap *s);
+
+/* record.c: captures in a tar file */
+extern const char rec_meta[], rec_dev[], rec_bpf[];
+void record(void);
+void root_open(const char *path);
+/* Of a recording; NULL if it lacks the key */
+const char *rec_value(const char *key);
+/* In a recording the second listing is another file */
+const char *rec_path(struct snap *s, const char *path);
+char *rec_slurp(const char *path, size_t *size);
 
 #endif

@@ -25,16 +25,21 @@ struct trend {
 	bool fell;
 };
 
+/* A buffer, or a group of them */
 struct track {
-	const char *subject;	/* group; NULL for a buffer */
-	uint64_t ino, size, bytes, count;
+	char *subject;		/* of a group, else NULL */
+	uint64_t ino, bytes;
+	/* buffers in a group, or references and attachments of one */
 	struct trend n, attached;
-	bool seen;
+	/* what is normal in a desktop, unless there is ever more of it */
+	struct trend kernel, gone;
+	uint64_t nr, nr_attached, nr_kernel, nr_gone;
 };
 
-static struct track *tracks;
+static struct track *tracks;	/* groups by name, then buffers by number */
 static size_t ntracks;
 static unsigned int samples;
+static bool classified;		/* in each sample */
 
 static void suspect(const char *rule, const char *subject, uint64_t n,
 		    uint64_t bytes, const char *evidence, const char *next)
@@ -49,9 +54,9 @@ static void suspect(const char *rule, const char *subject, uint64_t n,
 	c[5] = c_str(next);
 }
 
-static void trend(struct trend *t, uint64_t val)
+static void trend(struct trend *t, uint64_t val, bool first)
 {
-	if (!samples)
+	if (first)
 		t->first = val;
 	else if (val > t->last)
 		t->ups++;
@@ -82,140 +87,11 @@ static int by_key(const void *a, const void *b)
 {
 	const struct track *x = a, *y = b;
 
-	if (x->subject != y->subject)
-		return x->subject < y->subject ? -1 : 1;
+	if (x->subject && y->subject)
+		return strcmp(x->subject, y->subject);
+	if (x->subject || y->subject)
+		return x->subject ? -1 : 1;
 	return x->ino < y->ino ? -1 : x->ino > y->ino;
-}
-
-static struct track *track(const char *subject, uint64_t ino, size_t old)
-{
-	struct track want = { .subject = subject, .ino = ino }, *t = NULL;
-	size_t i;
-
-	if (old)
-		t = bsearch(&want, tracks, old, sizeof(want), by_key);
-	if (t)
-		return t;
-	/* few are new at a time, but for the first sample */
-	for (i = old; subject && i < ntracks; i++)
-		if (tracks[i].subject == subject)
-			return &tracks[i];
-	if (!(ntracks & (ntracks - 1)))
-		tracks = xrealloc(tracks, ntracks ? ntracks * 2 : 1,
-				  sizeof(*tracks));
-	tracks[ntracks] = want;
-	return &tracks[ntracks++];
-}
-
-static void sample(struct snap *s)
-{
-	size_t i, old = ntracks;
-	struct track *t;
-
-	for (i = 0; i < s->n; i++) {
-		const struct buf *b = &s->bufs[i];
-
-		t = track(group_of(b), 0, old);
-		t->count++;
-		t->bytes += b->size;
-		if (!(b->has & HAS_INO))
-			continue;
-		t = track(NULL, b->ino, old);
-		if (!t->seen && samples) {
-			t->n.first = b->refs;
-			t->n.last = b->refs;
-			t->attached.first = b->attached;
-			t->attached.last = b->attached;
-		}
-		t->seen = true;
-		t->size = b->size;
-		trend(&t->n, b->refs);
-		trend(&t->attached, b->attached);
-	}
-	for (i = 0; i < ntracks; i++) {
-		t = &tracks[i];
-		if (!t->subject)
-			continue;
-		trend(&t->n, t->count);
-		t->size = t->bytes;
-		t->count = 0;
-		t->bytes = 0;
-	}
-	if (ntracks)
-		qsort(tracks, ntracks, sizeof(*tracks), by_key);
-	samples++;
-}
-
-static void growth(struct snap *s)
-{
-	size_t i;
-
-	for (i = 0; i < ntracks; i++) {
-		struct track *t = &tracks[i];
-		const char *what = NULL;
-		const struct trend *v = &t->n;
-
-		if (t->subject) {
-			if (grows(v))
-				suspect("group-grows", t->subject, v->last,
-					t->size,
-					xasprintf("%" PRIu64 " to %" PRIu64 " buffers in %u samples, never fewer",
-						  v->first, v->last, samples),
-					"dmabuf-stat processes");
-			continue;
-		}
-		if (!snap_find(s, t->ino))
-			continue;
-		if (grows(v)) {
-			what = "references";
-		} else if (grows(&t->attached)) {
-			v = &t->attached;
-			what = "attachments";
-		}
-		if (what)
-			suspect(*what == 'r' ? "refs-grow" : "attached-grow",
-				xasprintf("ino=%" PRIu64, t->ino), 1, t->size,
-				xasprintf("%" PRIu64 " to %" PRIu64 " %s in %u samples, never fewer",
-					  v->first, v->last, what, samples),
-				xasprintf("dmabuf-stat buffer %" PRIu64,
-					  t->ino));
-	}
-}
-
-/* Buffers of one kind and group are one finding */
-static void collect(struct snap *s, const char *rule, const char *evidence,
-		    bool (*test)(struct snap *s, const struct buf *b))
-{
-	struct {
-		const char *group;
-		uint64_t n, bytes, ino;
-	} *found = NULL;
-	size_t n = 0, i, j;
-
-	for (i = 0; i < s->n; i++) {
-		const struct buf *b = &s->bufs[i];
-		const char *group;
-
-		if (!test(s, b))
-			continue;
-		group = group_of(b);
-		for (j = 0; j < n && found[j].group != group; j++)
-			;
-		if (j == n) {
-			found = xrealloc(found, n + 1, sizeof(*found));
-			found[n].group = group;
-			found[n].n = 0;
-			found[n].bytes = 0;
-			found[n++].ino = b->ino;
-		}
-		found[j].n++;
-		found[j].bytes += b->size;
-	}
-	for (j = 0; j < n; j++)
-		suspect(rule, found[j].group, found[j].n, found[j].bytes,
-			evidence, xasprintf("dmabuf-stat buffer %" PRIu64,
-					    found[j].ino));
-	free(found);
 }
 
 static bool closed(struct snap *s, const struct buf *b)
@@ -227,13 +103,191 @@ static bool closed(struct snap *s, const struct buf *b)
 
 static bool kernel(struct snap *s, const struct buf *b)
 {
-	return s->classified && b->again && !b->holders &&
-	       !((b->has & HAS_REFS) && !b->refs);
+	return s->classified && b->again && !b->holders && !closed(s, b);
 }
 
 static bool gone(struct snap *s, const struct buf *b)
 {
 	return allocator_alive(s, b) == 'n';
+}
+
+/* What there is now, in the order of the tracks */
+static struct track *current(struct snap *s, size_t *n)
+{
+	struct track *now = xrealloc(NULL, s->n * 2, sizeof(*now)), *t;
+	size_t i, j = 0;
+
+	*n = 0;
+	for (i = 0; i < s->n; i++) {
+		const struct buf *b = &s->bufs[i];
+
+		now[(*n)++] = (struct track){
+			.subject = (char *)group_of(b), .bytes = b->size,
+			.nr = 1, .nr_kernel = kernel(s, b),
+			.nr_gone = gone(s, b),
+		};
+	}
+	if (*n)
+		qsort(now, *n, sizeof(*now), by_key);
+	for (i = 0; i < *n; i++) {
+		t = &now[i];
+		if (j && now[j - 1].subject == t->subject) {
+			now[j - 1].nr++;
+			now[j - 1].bytes += t->bytes;
+			now[j - 1].nr_kernel += t->nr_kernel;
+			now[j - 1].nr_gone += t->nr_gone;
+		} else {
+			now[j++] = *t;
+		}
+	}
+	*n = j;
+	for (i = 0; i < s->n; i++)
+		if (s->bufs[i].has & HAS_INO)
+			now[(*n)++] = (struct track){
+				.ino = s->bufs[i].ino,
+				.bytes = s->bufs[i].size,
+				.nr = s->bufs[i].refs,
+				.nr_attached = s->bufs[i].attached,
+			};
+	if (*n > j)
+		qsort(now + j, *n - j, sizeof(*now), by_key);
+	return now;
+}
+
+/* A group may come back, a buffer does not */
+static void sample(struct snap *s)
+{
+	size_t n, i = 0, j = 0, k = 0;
+	struct track *now = current(s, &n), *new, *t;
+
+	new = xrealloc(NULL, n + ntracks, sizeof(*new));
+	while (i < n || j < ntracks) {
+		int r = i == n ? 1 : j == ntracks ? -1 :
+			by_key(&now[i], &tracks[j]);
+		bool first = false;
+
+		t = &new[k];
+		if (r < 0) {
+			*t = now[i++];
+			/* a group that was not there had no buffers */
+			first = !samples || !t->subject;
+			if (t->subject)
+				t->subject = xasprintf("%s", t->subject);
+		} else if (r > 0) {
+			*t = tracks[j++];
+			if (!t->subject)
+				continue;
+			t->nr = 0;
+			t->bytes = 0;
+			t->nr_kernel = 0;
+			t->nr_gone = 0;
+		} else {
+			*t = tracks[j++];
+			t->nr = now[i].nr;
+			t->bytes = now[i].bytes;
+			t->nr_attached = now[i].nr_attached;
+			t->nr_kernel = now[i].nr_kernel;
+			t->nr_gone = now[i++].nr_gone;
+		}
+		trend(&t->n, t->nr, first);
+		trend(&t->attached, t->nr_attached, first);
+		trend(&t->kernel, t->nr_kernel, first);
+		trend(&t->gone, t->nr_gone, first);
+		k++;
+	}
+	free(now);
+	free(tracks);
+	tracks = new;
+	ntracks = k;
+	classified = (!samples || classified) && s->classified;
+	samples++;
+}
+
+static void grown(const char *rule, const struct track *t,
+		  const struct trend *v, const char *what, const char *next)
+{
+	suspect(rule, t->subject ?: xasprintf("ino=%" PRIu64, t->ino),
+		t->subject ? t->nr : 1, t->bytes,
+		xasprintf("%" PRIu64 " to %" PRIu64 " %s in %u samples, never fewer",
+			  v->first, v->last, what, samples),
+		next);
+}
+
+static void growth(void)
+{
+	size_t i;
+
+	for (i = 0; i < ntracks; i++) {
+		struct track *t = &tracks[i];
+
+		if (!t->subject) {
+			const char *next = xasprintf("dmabuf-stat buffer %" PRIu64,
+						     t->ino);
+
+			if (grows(&t->n))
+				grown("refs-grow", t, &t->n, "references",
+				      next);
+			else if (grows(&t->attached))
+				grown("attached-grow", t, &t->attached,
+				      "attachments", next);
+		} else if (grows(&t->n)) {
+			grown("group-grows", t, &t->n, "buffers",
+			      "dmabuf-stat processes");
+		} else if (classified && grows(&t->kernel)) {
+			grown("kernel-only", t, &t->kernel,
+			      "buffers that no process holds",
+			      "dmabuf-stat buffers -f class=kernel");
+		} else if (grows(&t->gone)) {
+			grown("allocator-gone", t, &t->gone,
+			      "buffers of processes that have ended",
+			      "dmabuf-stat processes --by allocator");
+		}
+	}
+}
+
+/* Each client that ended has left something behind: no chance */
+#define MANY	5
+
+static int by_group(const void *a, const void *b)
+{
+	const struct buf *x = *(const struct buf **)a;
+	const struct buf *y = *(const struct buf **)b;
+	const char *p = group_of(x), *q = group_of(y);
+
+	if (p != q)
+		return strcmp(p, q);
+	return x->pid < y->pid ? -1 : x->pid > y->pid;
+}
+
+/* Buffers of one kind and group are one finding */
+static void collect(struct snap *s, const char *rule, const char *evidence,
+		    size_t min_pids,
+		    bool (*test)(struct snap *s, const struct buf *b))
+{
+	const struct buf **found = xrealloc(NULL, s->n, sizeof(*found));
+	size_t n = 0, i, first, pids;
+	uint64_t bytes;
+
+	for (i = 0; i < s->n; i++)
+		if (test(s, &s->bufs[i]))
+			found[n++] = &s->bufs[i];
+	if (n)
+		qsort(found, n, sizeof(*found), by_group);
+	for (first = 0; first < n; first = i) {
+		const char *group = group_of(found[first]);
+
+		bytes = 0;
+		pids = 0;
+		for (i = first; i < n && group_of(found[i]) == group; i++) {
+			bytes += found[i]->size;
+			pids += i == first || found[i]->pid != found[i - 1]->pid;
+		}
+		if (pids >= min_pids)
+			suspect(rule, group, i - first, bytes, evidence,
+				xasprintf("dmabuf-stat buffer %" PRIu64,
+					  found[first]->ino));
+	}
+	free(found);
 }
 
 static uint64_t base_ino;
@@ -257,10 +311,13 @@ static void save_baseline(struct snap *s)
 	if (!s->listed)
 		die("no baseline from an incomplete listing");
 	f = fopen(tmp, "w");
+	if (f)
+		remove_later(tmp);
 	if (!f || fprintf(f, "dmabuf-stat-baseline 1\nboot_id %s\nino %" PRIu64 "\n",
 			  s->boot_id ?: "-", top) < 0 || fclose(f) ||
 	    rename(tmp, opt.save))
 		die("%s: %s", opt.save, strerror(errno));
+	keep(tmp);
 	free(tmp);
 }
 
@@ -283,9 +340,39 @@ static void load_baseline(struct snap *s)
 	base_ino = ino;
 }
 
+/* What is no leak by itself, but might be taken for one */
+static void seen(struct snap *s)
+{
+	uint64_t n_kernel = 0, n_gone = 0;
+	size_t i;
+
+	for (i = 0; i < s->n; i++) {
+		n_kernel += kernel(s, &s->bufs[i]);
+		n_gone += gone(s, &s->bufs[i]);
+	}
+	json_key("seen");
+	json_open('{');
+	json_key("kernel_only");
+	if (s->classified)
+		json_u64(n_kernel);
+	else
+		json_null();
+	json_key("allocator_gone");
+	if (s->source == SRC_LIST && s->initial_ns)
+		json_u64(n_gone);
+	else
+		json_null();
+	json_key("memfds");
+	json_u64(s->memfds);
+	json_key("sync_files");
+	json_u64(s->sync_files);
+	json_close('}');
+}
+
 int cmd_leaks(struct snap *s)
 {
 	uint64_t wait = 0, n = 1, i;
+	bool incomplete = false;
 	int found;
 
 	table_check(&suspects);
@@ -297,32 +384,35 @@ int cmd_leaks(struct snap *s)
 	for (i = 1; i < n; i++) {
 		struct timespec ts = { wait / 1000, wait % 1000 * 1000000 };
 
-		snap_take(s, 0);
+		snap_take(s, WANT_HOLDERS);
 		sample(s);
+		incomplete |= s->incomplete;
 		nanosleep(&ts, NULL);
 	}
 	snap_take(s, WANT_HOLDERS);
 	if (opt.for_ms)
 		sample(s);
+	if (incomplete)
+		snap_note(s, true, "some samples were incomplete");
 	if (opt.save)
 		save_baseline(s);
 
-	growth(s);
-	collect(s, "closed", "no reference is left, but it is not freed",
+	growth();
+	collect(s, "closed", "no reference is left, but it is not freed", 0,
 		closed);
-	collect(s, "kernel-only", "in two listings, and no process has it",
-		kernel);
-	collect(s, "allocator-gone", "the process that allocated it has ended",
-		gone);
+	collect(s, "allocator-gone", "several processes that made it have ended",
+		MANY, gone);
 	if (opt.baseline) {
 		load_baseline(s);
-		collect(s, "new", "exported since the baseline, still there",
+		collect(s, "new", "exported since the baseline, still there", 0,
 			is_new);
 	}
 
 	found = suspects.n > 0;
-	if (opt.json)
+	if (opt.json) {
 		json_head(s, "leaks");
+		seen(s);
+	}
 	if (opt.json || found)
 		table_print(&suspects, NULL, opt.rows);
 	if (opt.json)
@@ -362,11 +452,11 @@ int cmd_check(struct snap *s)
 	int status = 0;
 
 	if (opt.has_max_growth) {
-		snap_take(s, WANT_TOTALS);
+		snap_take(s, WANT_TOTALS | WANT_SUMS);
 		known = snap_total(s, ST_BYTES, &before);
 		nanosleep(&ts, NULL);
 	}
-	snap_take(s, WANT_TOTALS);
+	snap_take(s, WANT_TOTALS | WANT_SUMS);
 	has_bytes = snap_total(s, ST_BYTES, &bytes);
 	has_buffers = snap_total(s, ST_BUFFERS, &buffers);
 	if (has_bytes && bytes > before)

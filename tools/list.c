@@ -54,7 +54,8 @@ static const char *text(char **field, int at)
 	return at < 0 ? NULL : escape(field[at]);
 }
 
-static bool row(char *line, const int at[L_N], int ncol, struct buf *b)
+static bool row(struct snap *s, char *line, const int at[L_N], int ncol,
+		struct buf *b)
 {
 	char *field[MAX_COLUMNS];
 	int n = 0;
@@ -80,10 +81,12 @@ static bool row(char *line, const int at[L_N], int ncol, struct buf *b)
 	    !number(field, at[L_PID], &b->pid, &b->has, HAS_PID))
 		return false;
 	b->flags = text(field, at[L_FLAGS]);
-	b->comm = text(field, at[L_COMM]);
+	if (snap_wants(s, G_COMM))
+		b->comm = text(field, at[L_COMM]);
 	b->exporter = text(field, at[L_EXPORTER]);
 	b->module = text(field, at[L_MODULE]);
-	b->name = text(field, at[L_NAME]);
+	if (snap_wants(s, G_NAME))
+		b->name = text(field, at[L_NAME]);
 	return true;
 }
 
@@ -98,7 +101,7 @@ static bool trailer(const char *line, uint64_t rows, uint64_t bytes)
 
 int list_read(struct snap *s)
 {
-	struct lines *l = lines_open("proc/dmabufs");
+	struct lines *l = lines_open(rec_path(s, "proc/dmabufs"));
 	uint64_t rows = 0, bytes = 0;
 	int at[L_N], ncol;
 	struct buf b;
@@ -133,7 +136,7 @@ int list_read(struct snap *s)
 			continue;
 		if (l->cut)
 			break;
-		if (!row(line, at, ncol, &b)) {
+		if (!row(s, line, at, ncol, &b)) {
 			snap_note(s, true, "/proc/dmabufs: a row is not understood");
 			continue;
 		}

@@ -8,18 +8,32 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "dmabuf-stat.h"
 
 #define VERSION "1"
 
+#ifdef HAVE_BPF
+#define WITH_BPF "with"
+#else
+#define WITH_BPF "without"
+#endif
+
+#ifdef HAVE_NCURSES
+#define WITH_TOP "with"
+#else
+#define WITH_TOP "without"
+#endif
+
 struct options opt;
 
 enum {
 	O_SOURCE = 256, O_ROOT, O_TWICE, O_PROMETHEUS, O_SORT, O_NO_HEADER,
 	O_BYTES, O_BY, O_NAME_PATTERN, O_FOR, O_BASELINE, O_SAVE, O_MAX_BYTES,
-	O_MAX_BUFFERS, O_MAX_GROWTH, O_OUTPUT,
+	O_MAX_BUFFERS, O_MAX_GROWTH, O_OUTPUT, O_FROM, O_OPENMETRICS, O_COUNT,
+	O_RESET_PEAK,
 };
 
 static const struct option longopts[] = {
@@ -44,6 +58,11 @@ static const struct option longopts[] = {
 	{ "max-buffers", required_argument, NULL, O_MAX_BUFFERS },
 	{ "max-growth", required_argument, NULL, O_MAX_GROWTH },
 	{ "output", required_argument, NULL, O_OUTPUT },
+	{ "from", required_argument, NULL, O_FROM },
+	{ "openmetrics", no_argument, NULL, O_OPENMETRICS },
+	{ "interval", required_argument, NULL, 'd' },
+	{ "count", required_argument, NULL, O_COUNT },
+	{ "reset-peak", no_argument, NULL, O_RESET_PEAK },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
@@ -61,23 +80,30 @@ static const char help[] =
 "  buffer INO       all about one: holders, descriptors, addresses, devices\n"
 "  leaks            what looks like a leak; silent if nothing does\n"
 "  check            compare with --max-bytes, --max-buffers, --max-growth\n"
+"  top              a live view\n"
+"  record FILE      write a capture, for --from\n"
+"  diff A B         two captures, by the keys of --by\n"
 "\n"
 "options:\n"
 "  -j, --json               JSON, bytes as integers, unknown as null\n"
-"      --prometheus         text format 0.0.4\n"
+"      --prometheus         text format 0.0.4; --openmetrics its successor\n"
 "  -o, --columns A,B        columns to show\n"
 "      --sort COLUMN, -r    order; -r reverses it\n"
 "  -n, --rows N             at most N rows\n"
 "      --no-header, --bytes for scripts\n"
 "  -f, --filter COL=VALUE   rows where COL is VALUE, or matches ~REGEX\n"
-"      --by KEYS            of exporter,module,name,comm,pid\n"
+"      --by KEYS            of exporter,module,name,comm,pid,cgroup,user; for\n"
+"                           processes also holder and allocator\n"
 "      --name-pattern       names that differ in numbers are one\n"
 "      --for TIME           leaks: watch for that long, such as 60s\n"
 "      --save-baseline FILE, --baseline FILE\n"
 "                           leaks: what has been exported since and remains\n"
-"      --source NAME        list, bufinfo, sysfs or fdinfo\n"
+"      --source NAME        list, bpf, bufinfo, sysfs or fdinfo\n"
 "      --twice              read bufinfo twice, for the kernel-only class\n"
 "      --root DIR           a captured /proc and /sys\n"
+"      --from FILE          what record has written\n"
+"  -d, --interval TIME      repeat, until a signal or --count N\n"
+"      --reset-peak         set the peak to what there is, once it is shown\n"
 "      --output FILE        replace FILE when all is written\n"
 "\n"
 "exit: 0; 1 error; 2 usage; 3 incomplete; 4 suspects; 5 above a limit\n"
@@ -87,7 +113,8 @@ static const char help[] =
 "  dmabuf-stat exporters --by comm,name --name-pattern\n"
 "  dmabuf-stat buffers -f exporter=system -o ino,size,name\n"
 "  dmabuf-stat leaks --for 60s\n"
-"  dmabuf-stat check --max-bytes 2G || echo too much\n";
+"  dmabuf-stat check --max-bytes 2G || echo too much\n"
+"  dmabuf-stat record bug.tar; dmabuf-stat --from bug.tar processes\n";
 
 __attribute__((noreturn, format(printf, 1, 2)))
 static void usage(const char *fmt, ...)
@@ -135,7 +162,7 @@ static void options(int argc, char **argv)
 	char *slash;
 	int c, i;
 
-	while ((c = getopt_long(argc, argv, "jo:rn:f:vhV", longopts,
+	while ((c = getopt_long(argc, argv, "jo:rn:f:d:vhV", longopts,
 				NULL)) >= 0) {
 		switch (c) {
 		case O_SOURCE:
@@ -213,6 +240,22 @@ static void options(int argc, char **argv)
 		case O_OUTPUT:
 			opt.output = optarg;
 			break;
+		case O_FROM:
+			opt.from = optarg;
+			break;
+		case O_OPENMETRICS:
+			opt.openmetrics = true;
+			opt.prometheus = true;
+			break;
+		case 'd':
+			opt.interval = duration(optarg);
+			break;
+		case O_COUNT:
+			opt.count = number(optarg, "--count");
+			break;
+		case O_RESET_PEAK:
+			opt.reset_peak = true;
+			break;
 		case 'v':
 			opt.verbose = true;
 			break;
@@ -220,12 +263,39 @@ static void options(int argc, char **argv)
 			fputs(help, stdout);
 			exit(EXIT_OK);
 		case 'V':
-			puts("dmabuf-stat " VERSION " (without BPF iterator)");
+			puts("dmabuf-stat " VERSION " (" WITH_BPF " BPF iterator, " WITH_TOP " top)");
 			exit(EXIT_OK);
 		default:
 			usage("option not understood");
 		}
 	}
+}
+
+/* If memory is short, the totals remain: they need little of it */
+static int summary(struct snap *s)
+{
+	static bool totals_only;
+	static void *reserve;
+	jmp_buf again;
+
+	if (!totals_only) {
+		no_memory = &again;
+		if (!setjmp(again)) {
+			/* what is printed needs some, too */
+			reserve = xrealloc(NULL, 2, 1 << 20);
+			snap_take(s, WANT_HOLDERS);
+			free(reserve);
+			no_memory = NULL;
+			return cmd_summary(s);
+		}
+		no_memory = NULL;
+		free(reserve);
+		totals_only = true;
+	}
+	opt.by = NULL;
+	snap_take(s, WANT_SUMS);
+	snap_note(s, true, "not enough memory to tell what holds the buffers");
+	return cmd_summary(s);
 }
 
 static int run(struct snap *s, const char *command, const char *arg)
@@ -236,12 +306,12 @@ static int run(struct snap *s, const char *command, const char *arg)
 		if (opt.columns || opt.sort || opt.nfilter)
 			usage("-o, --sort and -f need a command, such as processes");
 		if (opt.prometheus) {
-			snap_take(s, 0);
-			prometheus(s);
+			opt.by = NULL;
+			snap_take(s, WANT_SUMS);
+			metrics(s);
 			return EXIT_OK;
 		}
-		snap_take(s, WANT_HOLDERS);
-		return cmd_summary(s);
+		return summary(s);
 	}
 	if (opt.prometheus)
 		usage("--prometheus is for the summary only");
@@ -250,18 +320,19 @@ static int run(struct snap *s, const char *command, const char *arg)
 		return cmd_buffers(s);
 	}
 	if (!strcmp(command, "exporters")) {
-		snap_take(s, 0);
-		return cmd_groups(s, command, opt.by ?: "exporter,module");
+		snap_take(s, WANT_SUMS);
+		return cmd_groups(s, command, opt.by ?: G_DEFAULT);
 	}
 	if (!strcmp(command, "processes")) {
 		opt.by_allocator = opt.by && !strcmp(opt.by, "allocator");
-		if (opt.by && !opt.by_allocator && strcmp(opt.by, "holder"))
-			usage("processes go by holder or allocator");
+		if (opt.by && !opt.by_allocator && strcmp(opt.by, "holder") &&
+		    strcmp(opt.by, "cgroup") && strcmp(opt.by, "user"))
+			usage("processes go by holder, allocator, cgroup or user");
 		snap_take(s, opt.by_allocator ? 0 : WANT_HOLDERS);
 		return cmd_processes(s);
 	}
 	if (!strcmp(command, "buffer")) {
-		if (!arg || !parse_u64(arg, 10, &ino))
+		if (!parse_u64(arg, 10, &ino))
 			usage("buffer needs an inode number");
 		s->detail_ino = ino;
 		snap_take(s, WANT_HOLDERS | WANT_DEVICES);
@@ -269,48 +340,148 @@ static int run(struct snap *s, const char *command, const char *arg)
 	}
 	if (!strcmp(command, "leaks"))
 		return cmd_leaks(s);
+	if (!strcmp(command, "record")) {
+		record();
+		return EXIT_OK;
+	}
+	if (!strcmp(command, "top"))
+		return cmd_top(s);
 	if (!strcmp(command, "check")) {
 		if (!opt.has_max_bytes && !opt.has_max_buffers &&
 		    !opt.has_max_growth)
 			usage("check needs a limit");
 		return cmd_check(s);
 	}
-	usage("there is no command \"%s\"", command);
+	return EXIT_ERROR;
 }
+
+/* Each of two captures, whose strings must stay */
+static int diff(struct snap *b, char **files)
+{
+	static struct snap a;
+	int status;
+
+	if (opt.by && (parse_keys(opt.by) & (1 << G_CGROUP | 1 << G_USER)))
+		usage("diff does not know cgroups and users");
+	keep_strings = true;
+	root_open(files[0]);
+	snap_take(&a, 0);
+	root_open(files[1]);
+	snap_take(b, 0);
+	if (a.incomplete)
+		snap_note(b, true, "%s is incomplete", files[0]);
+	status = cmd_diff(&a, b);
+	keep_strings = false;
+	return status;
+}
+
+static void reset_peak(void)
+{
+	static const char path[] = "sys/kernel/dmabuf/stats/peak_bytes";
+	int fd = openat(root_fd, path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, "0\n", 2) != 2)
+		die("cannot reset /%s: %m", path);
+	close(fd);
+}
+
+static void say(struct snap *s, const char *command)
+{
+	size_t i;
+
+	if (opt.verbose)
+		fprintf(stderr, "dmabuf-stat: source: %s\n",
+			source_name(s->source) ?: "stats");
+	/* the summary and JSON hold what a source lacks; leaks is silent */
+	if (s->incomplete || opt.verbose ||
+	    (!opt.json && (!strcmp(command, "buffers") ||
+			   !strcmp(command, "exporters") ||
+			   !strcmp(command, "processes") ||
+			   !strcmp(command, "diff"))))
+		for (i = 0; i < s->nnotes; i++)
+			fprintf(stderr, "dmabuf-stat: %s\n", s->notes[i]);
+}
+
+static const struct {
+	const char *name;
+	int args;
+	bool repeats;
+} commands[] = {
+	{ "summary", 0, true }, { "buffers", 0, true },
+	{ "exporters", 0, true }, { "processes", 0, true },
+	{ "buffer", 1, true }, { "leaks" }, { "check" }, { "top", 0, true },
+	{ "record", 1 }, { "diff", 2 },
+};
 
 int main(int argc, char **argv)
 {
 	static struct snap s;
 	const char *command;
-	int status;
+	int status, last = 0;
+	bool said = false;
+	uint64_t n = 0;
 	size_t i;
 
-	signal(SIGPIPE, SIG_IGN);
 	options(argc, argv);
 	command = optind < argc ? argv[optind++] : "summary";
-	if (optind < argc - !strcmp(command, "buffer"))
+	for (i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(commands[i].name, command))
+			break;
+	if (i == ARRAY_SIZE(commands))
+		usage("there is no command \"%s\"", command);
+	if (argc - optind > commands[i].args)
 		usage("\"%s\" is one argument too many", argv[argc - 1]);
+	if (argc - optind < commands[i].args)
+		usage("%s needs %s", command, commands[i].args == 2 ?
+		      "two captures" : *command == 'r' ? "a file" :
+		      "an inode number");
+	if (opt.interval && !commands[i].repeats)
+		usage("%s does not repeat", command);
+	if (opt.count && !opt.interval)
+		usage("--count needs --interval");
+	if (opt.interval && opt.prometheus && !opt.output)
+		usage("metrics that repeat need --output");
+	if (opt.from && opt.root)
+		usage("--from and --root are two captures");
+	if (opt.reset_peak && (opt.from || opt.root))
+		usage("--reset-peak is for the running kernel");
+	if (!strcmp(command, "record")) {
+		if (opt.output || opt.json)
+			usage("record has one output, which is no JSON");
+		opt.output = argv[optind];
+	}
 
-	root_live = !opt.root;
-	root_fd = open(opt.root ?: "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root_fd < 0)
-		die("%s: %s", opt.root, strerror(errno));
-	out_open(opt.output);
-	status = run(&s, command, argv[optind]);
-	status = out_close(status);
+	catch_signals();
+	if (strcmp(command, "diff"))
+		root_open(opt.from ?: opt.root);
+	else if (opt.from || opt.root)
+		usage("diff needs two captures, and no other");
+	do {
+		struct timespec ts = { opt.interval / 1000,
+				       opt.interval % 1000 * 1000000 };
 
-	if (opt.verbose)
-		fprintf(stderr, "dmabuf-stat: source: %s\n",
-			source_name(s.source) ?: "stats");
-	/* the summary and JSON hold what a source lacks; leaks is silent */
-	if (s.incomplete || opt.verbose ||
-	    (!opt.json && (!strcmp(command, "buffers") ||
-			   !strcmp(command, "exporters") ||
-			   !strcmp(command, "processes"))))
-		for (i = 0; i < s.nnotes; i++)
-			fprintf(stderr, "dmabuf-stat: %s\n", s.notes[i]);
-	if (!status && s.incomplete)
-		status = EXIT_PARTIAL;
+		if (n && nanosleep(&ts, NULL))
+			break;
+		out_open(opt.output);
+		if (n && !opt.json && !opt.output)
+			fputc('\n', out);
+		if (!strcmp(command, "diff"))
+			status = diff(&s, argv + optind);
+		else
+			status = run(&s, command, argv[optind]);
+		status = out_close(status);
+		/* once is enough */
+		if (!n || opt.verbose || (s.incomplete && !said))
+			say(&s, command);
+		said |= s.incomplete;
+		if (!status && s.incomplete)
+			status = EXIT_PARTIAL;
+		last = status ?: last;
+		if (opt.reset_peak)
+			reset_peak();
+		n++;
+	} while (opt.interval && !stop && n != opt.count &&
+		 strcmp(command, "top"));
 	snap_clear(&s);
-	return status;
+	return last;
 }

@@ -20,12 +20,6 @@ static char *tmp_path;
 static const char *out_path;
 static bool comma;
 
-static void forget(void)
-{
-	if (tmp_path)
-		unlink(tmp_path);
-}
-
 void out_open(const char *path)
 {
 	int fd;
@@ -43,7 +37,7 @@ void out_open(const char *path)
 		tmp_path = NULL;
 		die("%s: %s", path, strerror(err));
 	}
-	atexit(forget);
+	remove_later(tmp_path);
 	out = fdopen(fd, "w");
 	if (!out)
 		die("%s: %m", path);
@@ -56,8 +50,10 @@ int out_close(int status)
 	errno = 0;
 	if ((fflush(out) || bad) && !out_path) {
 		/* nobody reads on: not an error worth a word */
-		if (errno == EPIPE)
+		if (errno == EPIPE) {
+			stop = 1;
 			return status;
+		}
 		die("standard output: %s", strerror(errno ?: EIO));
 	}
 	if (!out_path)
@@ -65,7 +61,8 @@ int out_close(int status)
 	if (bad || fchmod(fileno(out), 0644) || fclose(out) ||
 	    rename(tmp_path, out_path))
 		die("%s: %s", out_path, strerror(errno ?: EIO));
-	tmp_path = NULL;
+	keep(tmp_path);
+	free(tmp_path);
 	return status;
 }
 
@@ -141,6 +138,12 @@ void json_u64(uint64_t v)
 	comma = true;
 }
 
+void json_i64(int64_t v)
+{
+	fprintf(out, "%s%" PRId64, comma ? "," : "", v);
+	comma = true;
+}
+
 void json_null(void)
 {
 	fprintf(out, "%snull", comma ? "," : "");
@@ -156,6 +159,7 @@ void json_bool(bool v)
 void json_head(struct snap *s, const char *command)
 {
 	struct timespec ts;
+	uint64_t time;
 	size_t i;
 
 	json_open('{');
@@ -178,6 +182,8 @@ void json_head(struct snap *s, const char *command)
 	json_key("time");
 	if (root_live)
 		json_u64(ts.tv_sec * 1000ull + ts.tv_nsec / 1000000);
+	else if (rec_value("time") && parse_u64(rec_value("time"), 10, &time))
+		json_u64(time);
 	else
 		json_null();
 	json_key("notes");

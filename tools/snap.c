@@ -17,13 +17,15 @@ static const struct {
 	const char *path, *gaps;
 } sources[] = {
 	{ SRC_LIST, list_read, "/proc/dmabufs", NULL },
+	{ SRC_BPF, bpf_read, "BPF iterator",
+	  "the BPF iterator does not show closed buffers and allocators" },
 	{ SRC_BUFINFO, bufinfo_read, "/sys/kernel/debug/dma_buf/bufinfo",
 	  "bufinfo does not show closed buffers, allocators and modules" },
 	{ SRC_SYSFS, sysfs_read, "/sys/kernel/dmabuf/buffers",
 	  "the directories do not show allocators, names and references" },
 };
 
-static void counters(struct snap *s)
+void snap_counters(struct snap *s)
 {
 	static const char * const files[ST_N] = {
 		"nr_buffers", "bytes", "peak_bytes", "nr_exported",
@@ -39,11 +41,21 @@ static void counters(struct snap *s)
 	}
 }
 
+bool initial_pid_ns(void)
+{
+	const char *val = rec_value("initial_pid_ns");
+	struct stat st;
+
+	if (root_live)
+		return !stat("/proc/self/ns/pid", &st) &&
+		       st.st_ino == INITIAL_PID_NS;
+	return !val || strcmp(val, "0");
+}
+
 static void about(struct snap *s)
 {
 	char text[128];
 	struct timespec ts;
-	struct stat st;
 
 	if (read_word("proc/sys/kernel/random/boot_id", text, sizeof(text)))
 		s->boot_id = escape(text);
@@ -51,16 +63,12 @@ static void about(struct snap *s)
 		clock_gettime(CLOCK_BOOTTIME, &ts);
 		s->boottime = ts.tv_sec * 1000ull + ts.tv_nsec / 1000000;
 		s->has_boottime = true;
-		s->initial_ns = !stat("/proc/self/ns/pid", &st) &&
-				st.st_ino == INITIAL_PID_NS;
 	} else if (read_word("proc/uptime", text, sizeof(text))) {
 		text[strcspn(text, ".")] = 0;
 		s->has_boottime = parse_u64(text, 10, &s->boottime);
 		s->boottime *= 1000;
-		s->initial_ns = true;
-	} else {
-		s->initial_ns = true;
 	}
+	s->initial_ns = initial_pid_ns();
 }
 
 static bool pick(struct snap *s)
@@ -82,12 +90,14 @@ static bool pick(struct snap *s)
 		len += snprintf(tried + len, sizeof(tried) - len, "%s%s: %s",
 				len ? ", " : "", sources[i].path,
 				err == -EPROTO ? "not understood" :
+				err == -ENOTSUP ? "not built in" :
 				strerror(-err));
 	}
 	s->source = SRC_NONE;
 	if (opt.source && opt.source != SRC_FDINFO)
 		die("%s", tried);
 	s->source = SRC_FDINFO;
+	s->merge = 0;
 	snap_note(s, true, "only what readable processes hold is seen%s%s%s",
 		  len ? " (" : "", tried, len ? ")" : "");
 	return false;
@@ -126,12 +136,17 @@ void snap_take(struct snap *s, int want)
 	enum source source;
 
 	snap_clear(s);
-	counters(s);
+	snap_counters(s);
 	if ((want & WANT_TOTALS) && s->has_stat[ST_BUFFERS] &&
 	    s->has_stat[ST_BYTES]) {
 		about(s);
 		return;
 	}
+	if (want & WANT_SUMS)
+		s->merge = parse_keys(opt.by ?: G_DEFAULT);
+	/* these depend on when a buffer was made, as a pid is used again */
+	if (s->merge & (1 << G_CGROUP | 1 << G_USER))
+		s->merge = 0;
 	s->listed = pick(s) && !s->incomplete;
 	if ((want & WANT_HOLDERS) || s->source == SRC_FDINFO)
 		walk(s);
@@ -149,11 +164,17 @@ void snap_take(struct snap *s, int want)
 
 char allocator_alive(struct snap *s, const struct buf *b)
 {
-	uint64_t start;
+	const struct task *t;
 
 	if (!s->initial_ns || !(b->has & HAS_PID))
 		return '?';
-	if (!proc_start(b->pid, &start))
+	t = task_of(b->pid, false);
+	if (!t->has_start)
 		return 'n';
-	return !(b->has & HAS_TIME) ? '?' : start <= b->time ? 'y' : 'n';
+	return !(b->has & HAS_TIME) ? '?' : t->start <= b->time ? 'y' : 'n';
+}
+
+const struct task *allocator_of(struct snap *s, const struct buf *b)
+{
+	return allocator_alive(s, b) == 'y' ? task_of(b->pid, true) : NULL;
 }

@@ -12,7 +12,8 @@
 
 int sysfs_read(struct snap *s)
 {
-	int fd = openat(root_fd, BUFFERS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(root_fd, rec_path(s, BUFFERS),
+			O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct dirent *d;
 	DIR *dir;
 

@@ -67,6 +67,11 @@ static void text(const struct cell *c, char *buf, size_t size)
 		else
 			snprintf(buf, size, "%" PRIu64 "h", c->num / 3600000);
 		break;
+	case K_DELTA:
+		*buf = (int64_t)c->num < 0 ? '-' : '+';
+		human(buf + 1, size - 1,
+		      (int64_t)c->num < 0 ? -c->num : c->num);
+		break;
 	case K_STR:
 		snprintf(buf, size, "%s", c->str);
 		break;
@@ -85,6 +90,8 @@ static int compare(const void *a, const void *b)
 		r = (x->kind == K_NULL) - (y->kind == K_NULL);
 	else if (x->kind == K_STR)
 		r = strcmp(x->str, y->str);
+	else if (x->kind == K_DELTA && x->num != y->num)
+		r = (int64_t)x->num > (int64_t)y->num ? -1 : 1;
 	else if (x->num != y->num)
 		r = x->num > y->num ? -1 : 1;
 	if (opt.reverse)
@@ -144,6 +151,8 @@ static void print_json(const struct table *t, struct cell **rows, size_t n)
 				json_null();
 			else if (rows[i][j].kind == K_STR)
 				json_str(rows[i][j].str);
+			else if (rows[i][j].kind == K_DELTA)
+				json_i64(rows[i][j].num);
 			else
 				json_u64(rows[i][j].num);
 		}

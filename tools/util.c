@@ -25,12 +25,93 @@ void die(const char *fmt, ...)
 	exit(EXIT_ERROR);
 }
 
-void *xrealloc(void *p, size_t n, size_t size)
+static char **doomed;
+static size_t ndoomed;
+volatile sig_atomic_t stop;
+
+static const int signals[] = { SIGHUP, SIGINT, SIGTERM };
+
+/* In a signal handler too */
+static void cleanup(void)
 {
-	p = reallocarray(p, n ?: 1, size);
+	while (ndoomed) {
+		const char *path = doomed[--ndoomed];
+
+		if (path && unlink(path))
+			rmdir(path);
+	}
+}
+
+static void on_signal(int sig)
+{
+	if (opt.interval && !stop) {
+		stop = 1;
+		return;
+	}
+	cleanup();
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+static void block(int how)
+{
+	sigset_t set;
+	size_t i;
+
+	sigemptyset(&set);
+	for (i = 0; i < sizeof(signals) / sizeof(*signals); i++)
+		sigaddset(&set, signals[i]);
+	sigprocmask(how, &set, NULL);
+}
+
+void catch_signals(void)
+{
+	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+	struct sigaction old;
+	size_t i;
+
+	atexit(cleanup);
+	signal(SIGPIPE, SIG_IGN);
+	for (i = 0; i < sizeof(signals) / sizeof(*signals); i++)
+		/* nohup and "&" have them ignored */
+		if (!sigaction(signals[i], NULL, &old) &&
+		    old.sa_handler != SIG_IGN)
+			sigaction(signals[i], &sa, NULL);
+}
+
+void remove_later(const char *path)
+{
+	block(SIG_BLOCK);
+	if (!(ndoomed & (ndoomed - 1)))
+		doomed = xrealloc(doomed, ndoomed ? ndoomed * 2 : 1,
+				  sizeof(*doomed));
+	doomed[ndoomed++] = xasprintf("%s", path);
+	block(SIG_UNBLOCK);
+}
+
+void keep(const char *path)
+{
+	size_t i = ndoomed;
+
+	while (i--)
+		if (doomed[i] && !strcmp(doomed[i], path))
+			doomed[i] = NULL;
+}
+
+jmp_buf *no_memory;
+
+static void *allocated(void *p)
+{
+	if (!p && no_memory)
+		longjmp(*no_memory, 1);
 	if (!p)
 		die("out of memory");
 	return p;
+}
+
+void *xrealloc(void *p, size_t n, size_t size)
+{
+	return allocated(reallocarray(p, n ?: 1, size));
 }
 
 char *xasprintf(const char *fmt, ...)
@@ -45,49 +126,86 @@ char *xasprintf(const char *fmt, ...)
 	return s;
 }
 
-/* Names repeat, so each is stored once; they live as long as the program */
-const char *intern(const char *s)
+/* Names repeat, so each is stored once, until all are forgotten at a time */
+static struct chunk {
+	struct chunk *next;
+	size_t used;
+	char text[];
+} *chunks;
+
+#define CHUNK 65000
+
+bool keep_strings;
+static const char **strings;
+static size_t nstrings, string_room;
+
+static const char **string_slot(const char *s)
 {
-	static char **table;
-	static size_t size, used;
 	uint32_t hash = 2166136261u;
 	const char *p;
 	size_t i;
 
-	if (used * 2 >= size) {
-		size_t old = size, j;
-		char **from = table;
-
-		size = size ? size * 2 : 256;
-		table = calloc(size, sizeof(*table));
-		if (!table)
-			die("out of memory");
-		used = 0;
-		for (j = 0; j < old; j++) {
-			if (!from[j])
-				continue;
-			hash = 2166136261u;
-			for (p = from[j]; *p; p++)
-				hash = (hash ^ (unsigned char)*p) * 16777619u;
-			for (i = hash % size; table[i]; i = (i + 1) % size)
-				;
-			table[i] = from[j];
-			used++;
-		}
-		free(from);
-		hash = 2166136261u;
-	}
-
 	for (p = s; *p; p++)
 		hash = (hash ^ (unsigned char)*p) * 16777619u;
-	for (i = hash % size; table[i]; i = (i + 1) % size)
-		if (!strcmp(table[i], s))
-			return table[i];
-	table[i] = strdup(s);
-	if (!table[i])
-		die("out of memory");
-	used++;
-	return table[i];
+	for (i = hash % string_room; strings[i]; i = (i + 1) % string_room)
+		if (!strcmp(strings[i], s))
+			break;
+	return &strings[i];
+}
+
+static void grow_strings(void)
+{
+	size_t old = string_room, room = old ? old * 2 : 256, i;
+	const char **from = strings;
+
+	strings = allocated(calloc(room, sizeof(*strings)));
+	string_room = room;
+	for (i = 0; i < old; i++)
+		if (from[i])
+			*string_slot(from[i]) = from[i];
+	free(from);
+}
+
+const char *intern(const char *s)
+{
+	size_t len = strlen(s) + 1;
+	const char **slot;
+	char *text;
+
+	if (nstrings * 2 >= string_room)
+		grow_strings();
+	slot = string_slot(s);
+	if (*slot)
+		return *slot;
+	if (!chunks || chunks->used + len > CHUNK) {
+		struct chunk *c = xrealloc(NULL, 1, sizeof(*c) +
+					   (len > CHUNK ? len : CHUNK));
+
+		c->next = chunks;
+		c->used = 0;
+		chunks = c;
+	}
+	text = memcpy(chunks->text + chunks->used, s, len);
+	chunks->used += len;
+	nstrings++;
+	*slot = text;
+	return text;
+}
+
+void forget_strings(void)
+{
+	struct chunk *c;
+
+	if (keep_strings)
+		return;
+	while ((c = chunks)) {
+		chunks = c->next;
+		free(c);
+	}
+	free(strings);
+	strings = NULL;
+	nstrings = 0;
+	string_room = 0;
 }
 
 static bool is_octal(const char *s)

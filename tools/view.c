@@ -6,8 +6,6 @@
 
 #include "dmabuf-stat.h"
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof(*(a)))
-
 /* NULL if it cannot be known */
 const char *class_of(struct snap *s, const struct buf *b)
 {
@@ -57,7 +55,7 @@ static void end(void)
 		json_tail();
 }
 
-int cmd_buffers(struct snap *s)
+void buffers(struct snap *s, struct table *t)
 {
 	static const struct column columns[] = {
 		{ "ino" }, { "size" }, { "refs" }, { "attached" },
@@ -66,12 +64,12 @@ int cmd_buffers(struct snap *s)
 		{ "fds", true }, { "maps", true }, { "paths", true },
 		{ "holders" }, { "class", true }, { "name" },
 	};
-	struct table t = { columns, ARRAY_SIZE(columns) };
 	size_t i;
 
+	*t = (struct table){ columns, ARRAY_SIZE(columns) };
 	for (i = 0; i < s->n; i++) {
 		const struct buf *b = &s->bufs[i];
-		struct cell *c = table_row(&t);
+		struct cell *c = table_row(t);
 
 		*c++ = c_if(b->has & HAS_INO, c_num(b->ino));
 		*c++ = c_if(b->has & HAS_SIZE, c_bytes(b->size));
@@ -94,121 +92,17 @@ int cmd_buffers(struct snap *s)
 		*c++ = c_str(class_of(s, b));
 		*c++ = c_str(b->name);
 	}
+}
+
+int cmd_buffers(struct snap *s)
+{
+	struct table t;
+
+	buffers(s, &t);
 	start(s, "buffers", &t);
 	table_print(&t, "size", opt.rows);
 	end();
 	return EXIT_OK;
-}
-
-enum { G_EXPORTER, G_MODULE, G_NAME, G_COMM, G_PID, G_N };
-
-static const struct column group_columns[] = {
-	{ "exporter" }, { "module" }, { "name" }, { "comm" }, { "pid" },
-};
-
-static int keys[G_N], nkeys;
-static struct snap *key_snap;
-
-static struct cell key(const struct buf *b, int which)
-{
-	switch (which) {
-	case G_EXPORTER:
-		return c_str(b->exporter);
-	case G_MODULE:
-		return c_str(b->module);
-	case G_NAME:
-		return c_str(opt.name_pattern ? pattern(b->name) : b->name);
-	case G_COMM:
-		return c_str(b->comm);
-	default:
-		return c_if(b->has & HAS_PID, c_num(b->pid));
-	}
-}
-
-static int compare_keys(const void *a, const void *b)
-{
-	int i, r;
-
-	for (i = 0; i < nkeys; i++) {
-		struct cell x = key(&key_snap->bufs[*(const uint32_t *)a],
-				    keys[i]);
-		struct cell y = key(&key_snap->bufs[*(const uint32_t *)b],
-				    keys[i]);
-
-		if (x.kind != y.kind)
-			return x.kind < y.kind ? -1 : 1;
-		if (x.kind == K_NULL)
-			continue;
-		if (x.kind == K_STR) {
-			r = strcmp(x.str, y.str);
-			if (r)
-				return r;
-		} else if (x.num != y.num) {
-			return x.num < y.num ? -1 : 1;
-		}
-	}
-	return 0;
-}
-
-static void parse_keys(const char *by)
-{
-	char *list = strdup(by), *word, *save;
-	int i;
-
-	nkeys = 0;
-	for (word = strtok_r(list, ",", &save); word;
-	     word = strtok_r(NULL, ",", &save)) {
-		for (i = 0; i < G_N; i++)
-			if (!strcmp(word, group_columns[i].name))
-				break;
-		if (i == G_N || nkeys == G_N) {
-			fprintf(stderr, "dmabuf-stat: cannot group by \"%s\"; use exporter, module, name, comm, pid\n",
-				word);
-			exit(EXIT_USAGE);
-		}
-		keys[nkeys++] = i;
-	}
-	free(list);
-}
-
-/* Rows: the keys, buffers, bytes */
-static void group(struct snap *s, const char *by, struct table *t,
-		  struct column *columns)
-{
-	uint32_t *order = xrealloc(NULL, s->n, sizeof(*order));
-	struct cell *c = NULL;
-	size_t i;
-	int k;
-
-	parse_keys(by);
-	for (k = 0; k < nkeys; k++)
-		columns[k] = group_columns[keys[k]];
-	columns[nkeys] = (struct column){ "buffers" };
-	columns[nkeys + 1] = (struct column){ "bytes" };
-	*t = (struct table){ columns, nkeys + 2 };
-
-	for (i = 0; i < s->n; i++)
-		order[i] = i;
-	key_snap = s;
-	if (s->n)
-		qsort(order, s->n, sizeof(*order), compare_keys);
-	for (i = 0; i < s->n; i++) {
-		const struct buf *b = &s->bufs[order[i]];
-
-		if (!i || compare_keys(&order[i - 1], &order[i])) {
-			c = table_row(t);
-			for (k = 0; k < nkeys; k++)
-				c[k] = key(b, keys[k]);
-			c[nkeys] = c_num(0);
-			c[nkeys + 1] = c_bytes(0);
-		}
-		c[nkeys].num++;
-		if (!(b->has & HAS_SIZE) ||
-		    __builtin_add_overflow(c[nkeys + 1].num, b->size,
-					   &c[nkeys + 1].num))
-			c[nkeys + 1].kind = K_NULL;
-	}
-	free(order);
 }
 
 int cmd_groups(struct snap *s, const char *command, const char *by)
@@ -216,14 +110,14 @@ int cmd_groups(struct snap *s, const char *command, const char *by)
 	struct column columns[G_N + 2];
 	struct table t;
 
-	group(s, by, &t, columns);
+	group(s, by, &t, columns, NULL);
 	start(s, command, &t);
 	table_print(&t, "bytes", opt.rows);
 	end();
 	return EXIT_OK;
 }
 
-static void holders(struct snap *s, struct table *t)
+void holders(struct snap *s, struct table *t)
 {
 	static const struct column columns[] = {
 		{ "pid" }, { "comm" }, { "uid", true }, { "buffers" },
@@ -236,6 +130,7 @@ static void holders(struct snap *s, struct table *t)
 	*t = (struct table){ columns, ARRAY_SIZE(columns) };
 	for (i = 0; i < s->nproc; i++) {
 		const struct proc *p = &s->procs[i];
+		const struct task *task;
 		uint64_t rss, pss;
 		char path[64];
 		struct cell *c;
@@ -245,7 +140,8 @@ static void holders(struct snap *s, struct table *t)
 		c = table_row(t);
 		*c++ = c_num(p->pid);
 		*c++ = c_str(p->comm);
-		*c++ = c_if(p->has_uid, c_num(p->uid));
+		task = task_of(p->pid, true);
+		*c++ = c_if(task->has_uid, c_num(task->uid));
 		*c++ = c_num(p->buffers);
 		*c++ = c_num(p->fds);
 		*c++ = c_num(p->paths);
@@ -265,46 +161,20 @@ static void holders(struct snap *s, struct table *t)
 	}
 }
 
-static void allocators(struct snap *s, struct table *t)
-{
-	static struct column columns[G_N + 3];
-	struct cell *old;
-	size_t i, j, n;
-
-	group(s, "pid,comm", t, columns);
-	/* widen by a column: is it still that process? */
-	n = t->n;
-	old = t->cells;
-	columns[4] = (struct column){ "alive" };
-	*t = (struct table){ columns, 5 };
-	for (i = 0; i < n; i++) {
-		struct cell *c = table_row(t);
-		char alive = '?';
-
-		memcpy(c, old + i * 4, 4 * sizeof(*c));
-		for (j = 0; j < s->n && alive == '?'; j++)
-			if ((s->bufs[j].has & HAS_PID) &&
-			    s->bufs[j].pid == c[0].num &&
-			    s->bufs[j].comm == c[1].str)
-				alive = allocator_alive(s, &s->bufs[j]);
-		c[4] = c_str(alive == 'y' ? "yes" : alive == 'n' ? "gone" :
-			     NULL);
-	}
-	free(old);
-}
-
 int cmd_processes(struct snap *s)
 {
 	struct table t;
 
 	if (opt.by_allocator)
 		allocators(s, &t);
+	else if (opt.by && strcmp(opt.by, "holder"))
+		holder_groups(s, &t);
 	else
 		holders(s, &t);
 	start(s, "processes", &t);
 	if (opt.json) {
 		json_key("by");
-		json_str(opt.by_allocator ? "allocator" : "holder");
+		json_str(opt.by ?: "holder");
 	}
 	table_print(&t, opt.by_allocator ? "bytes" : "rss", opt.rows);
 	end();
@@ -318,7 +188,7 @@ int cmd_buffer(struct snap *s, uint64_t ino)
 	};
 	struct table t = { columns, ARRAY_SIZE(columns) };
 	struct buf *b = snap_find(s, ino);
-	char size[32] = "?";
+	char size[32];
 	struct cell *c;
 	size_t i;
 
@@ -336,13 +206,14 @@ int cmd_buffer(struct snap *s, uint64_t ino)
 		*c++ = c_str(s->procs[d->proc].comm);
 		*c++ = c_str(d->kind == 'f' ? "fd" : d->kind == 'm' ? "map" :
 			     "path");
-		*c++ = d->kind == 'm' && !opt.json ?
-			c_str(intern(xasprintf("0x%" PRIx64, d->at))) :
+		snprintf(size, sizeof(size), "0x%" PRIx64, d->at);
+		*c++ = d->kind == 'm' && !opt.json ? c_str(intern(size)) :
 			c_num(d->at);
 	}
 
 	table_check(&t);
 	if (!opt.json) {
+		strcpy(size, "?");
 		if (b->has & HAS_SIZE)
 			human(size, sizeof(size), b->size);
 		fprintf(out, "inode %" PRIu64 ", %s, exporter %s, module %s, name %s\n",
@@ -420,7 +291,7 @@ static const char * const total_names[ST_N] = {
 	"buffers", "bytes", "peak_bytes", "exported_buffers", "exported_bytes",
 };
 
-static const char * const class_names[] = {
+const char * const class_names[CLASSES] = {
 	"descriptor", "mapping", "path", "kernel",
 };
 
@@ -446,16 +317,16 @@ static bool meminfo(const char *name, uint64_t *bytes)
 	return found;
 }
 
-static void classes(struct snap *s, uint64_t n[4], uint64_t bytes[4])
+void classes(struct snap *s, uint64_t n[CLASSES], uint64_t bytes[CLASSES])
 {
 	size_t i, j;
 
-	memset(n, 0, 4 * sizeof(*n));
-	memset(bytes, 0, 4 * sizeof(*bytes));
+	memset(n, 0, CLASSES * sizeof(*n));
+	memset(bytes, 0, CLASSES * sizeof(*bytes));
 	for (i = 0; i < s->n; i++) {
 		const char *class = class_of(s, &s->bufs[i]);
 
-		for (j = 0; class && j < 4; j++) {
+		for (j = 0; class && j < CLASSES; j++) {
 			if (strcmp(class, class_names[j]))
 				continue;
 			n[j]++;
@@ -464,11 +335,18 @@ static void classes(struct snap *s, uint64_t n[4], uint64_t bytes[4])
 	}
 }
 
+static bool accounting(char *text, size_t size)
+{
+	return read_word("sys/module/dma_heap/parameters/mem_accounting", text,
+			 size);
+}
+
 static void summary_json(struct snap *s)
 {
 	struct column columns[G_N + 2];
-	uint64_t n[4], bytes[4], val;
+	uint64_t n[CLASSES], bytes[CLASSES], val;
 	struct table t;
+	char text[8];
 	size_t i;
 
 	json_head(s, "summary");
@@ -482,7 +360,7 @@ static void summary_json(struct snap *s)
 			json_null();
 	}
 	json_key("seen_buffers");
-	json_u64(s->n);
+	json_u64(s->nr);
 	json_key("seen_bytes");
 	json_u64(snap_bytes(s));
 	json_close('}');
@@ -498,12 +376,19 @@ static void summary_json(struct snap *s)
 	}
 	json_close('}');
 
+	/* whether heaps charge what they allocate to cgroups */
+	json_key("mem_accounting");
+	if (accounting(text, sizeof(text)))
+		json_bool(*text == 'Y');
+	else
+		json_null();
+
 	classes(s, n, bytes);
 	json_key("classes");
 	json_open('{');
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < CLASSES; i++) {
 		json_key(class_names[i]);
-		if (!s->walk_done || (i == 3 && !s->classified)) {
+		if (!s->walk_done || (i == CLASSES - 1 && !s->classified)) {
 			json_null();
 			continue;
 		}
@@ -518,7 +403,7 @@ static void summary_json(struct snap *s)
 
 	json_key("exporters");
 	json_open('{');
-	group(s, "exporter,module", &t, columns);
+	group(s, G_DEFAULT, &t, columns, NULL);
 	table_print(&t, "bytes", opt.rows);
 	json_close('}');
 	json_key("processes");
@@ -551,7 +436,7 @@ int cmd_summary(struct snap *s)
 		"kernel only or in flight",
 	};
 	struct column columns[G_N + 2];
-	uint64_t n[4], bytes[4], val;
+	uint64_t n[CLASSES], bytes[CLASSES], val;
 	struct table t;
 	char text[32];
 	size_t i;
@@ -583,7 +468,7 @@ int cmd_summary(struct snap *s)
 	fputc('\n', out);
 	if (!s->listed) {
 		human(text, sizeof(text), snap_bytes(s));
-		fprintf(out, "seen: %zu buffers, %s\n", s->n, text);
+		fprintf(out, "seen: %" PRIu64 " buffers, %s\n", s->nr, text);
 	}
 	fputs("memory (may overlap, do not add):", out);
 	for (i = 0; i < ARRAY_SIZE(meminfo_names); i++) {
@@ -593,10 +478,13 @@ int cmd_summary(struct snap *s)
 		fprintf(out, "%s%s %s", i % 3 ? ", " : "\n  ",
 			meminfo_names[i], text);
 	}
+	if (accounting(text, sizeof(text)))
+		fprintf(out, "\n  heaps %s cgroups for what they allocate",
+			*text == 'Y' ? "charge" : "do not charge");
 	fputs("\n\nheld by                   buffers       bytes\n", out);
 	classes(s, n, bytes);
-	for (i = 0; i < 4; i++) {
-		if (!s->walk_done || (i == 3 && !s->classified)) {
+	for (i = 0; i < CLASSES; i++) {
+		if (!s->walk_done || (i == CLASSES - 1 && !s->classified)) {
 			fprintf(out, "%-25s %7s %11s\n", labels[i], "?", "?");
 			continue;
 		}
@@ -605,78 +493,11 @@ int cmd_summary(struct snap *s)
 			text);
 	}
 	fputc('\n', out);
-	group(s, "exporter,module", &t, columns);
+	group(s, G_DEFAULT, &t, columns, NULL);
 	table_print(&t, "bytes", opt.rows ?: 10);
 	fputc('\n', out);
 	holders(s, &t);
 	if (t.n)
 		table_print(&t, "rss", opt.rows ?: 10);
 	return EXIT_OK;
-}
-
-static void label(const char *s)
-{
-	for (; s && *s; s++) {
-		if (*s == '"' || *s == '\\')
-			fputc('\\', out);
-		fputc(*s, out);
-	}
-}
-
-/* Text format 0.0.4; no label that grows with buffers or processes */
-void prometheus(struct snap *s)
-{
-	static const struct {
-		const char *name, *type, *help;
-	} metrics[ST_N] = {
-		{ "dmabuf_buffers", "gauge", "DMA-BUFs that exist" },
-		{ "dmabuf_size_bytes", "gauge",
-		  "Sum of the sizes of the DMA-BUFs that exist" },
-		{ "dmabuf_peak_size_bytes", "gauge",
-		  "Highest sum of the sizes since boot or reset" },
-		{ "dmabuf_exported_buffers_total", "counter",
-		  "DMA-BUFs exported since boot" },
-		{ "dmabuf_exported_bytes_total", "counter",
-		  "Sum of the sizes of DMA-BUFs exported since boot" },
-	};
-	static const char * const by_exporter[2][2] = {
-		{ "dmabuf_exporter_buffers", "DMA-BUFs by exporter" },
-		{ "dmabuf_exporter_size_bytes",
-		  "Sum of the sizes of DMA-BUFs by exporter" },
-	};
-	struct column columns[G_N + 2];
-	struct table t;
-	uint64_t val;
-	size_t i;
-	int m;
-
-	for (m = 0; m < ST_N; m++) {
-		if (!snap_total(s, m, &val))
-			continue;
-		fprintf(out, "# HELP %s %s\n# TYPE %s %s\n%s %" PRIu64 "\n",
-			metrics[m].name, metrics[m].help, metrics[m].name,
-			metrics[m].type, metrics[m].name, val);
-	}
-	group(s, "exporter,module", &t, columns);
-	for (m = 0; m < 2 && t.n; m++) {
-		fprintf(out, "# HELP %s %s\n# TYPE %s gauge\n",
-			by_exporter[m][0], by_exporter[m][1],
-			by_exporter[m][0]);
-		for (i = 0; i < t.n; i++) {
-			const struct cell *c = t.cells + i * t.ncol;
-
-			if (c[2 + m].kind == K_NULL)
-				continue;
-			fprintf(out, "%s{exporter=\"", by_exporter[m][0]);
-			label(c[0].kind == K_STR ? c[0].str : "");
-			fputs("\",module=\"", out);
-			label(c[1].kind == K_STR ? c[1].str : "");
-			fprintf(out, "\"} %" PRIu64 "\n", c[2 + m].num);
-		}
-	}
-	free(t.cells);
-	fprintf(out, "# HELP dmabuf_stat_source_info Where the values are from\n# TYPE dmabuf_stat_source_info gauge\ndmabuf_stat_source_info{source=\"%s\"} 1\n",
-		source_name(s->source));
-	fprintf(out, "# HELP dmabuf_stat_complete Whether nothing is missing\n# TYPE dmabuf_stat_complete gauge\ndmabuf_stat_complete %d\n",
-		!s->incomplete);
 }

@@ -30,13 +30,15 @@ struct pending {
 	struct detail d;
 	uint64_t ino;
 	uint64_t key;		/* st_dev or mnt_id, by kind */
+	uint64_t size;
+	bool has_size;
 };
 
 static struct {
 	bool have_dev, have_mnt;
 	uint64_t dev, mnt;
 	struct pending *pending;
-	size_t npending;
+	size_t npending, room;
 } w;
 
 struct fdinfo {
@@ -144,12 +146,16 @@ static void held(struct snap *s, uint32_t proc, struct buf *b,
 }
 
 static void later(uint32_t proc, char kind, uint64_t at, uint64_t ino,
-		  uint64_t key)
+		  uint64_t key, const struct fdinfo *f)
 {
-	w.pending = xrealloc(w.pending, w.npending + 1, sizeof(*w.pending));
+	if (w.npending == w.room) {
+		w.room = w.room ? w.room * 2 : 64;
+		w.pending = xrealloc(w.pending, w.room, sizeof(*w.pending));
+	}
 	w.pending[w.npending++] = (struct pending){
 		.proc = proc, .d = { .kind = kind, .at = at },
 		.ino = ino, .key = key,
+		.size = f ? f->size : 0, .has_size = f && f->has_size,
 	};
 }
 
@@ -245,7 +251,7 @@ static void fd_captured(struct snap *s, uint32_t proc, int pid, const char *fd)
 		if (b)
 			held(s, proc, b, &d);
 	} else if (f.flags & O_PATH) {
-		later(proc, 'p', d.at, f.ino, f.mnt);
+		later(proc, 'p', d.at, f.ino, f.mnt, &f);
 	}
 }
 
@@ -268,8 +274,12 @@ static bool fds(struct snap *s, uint32_t proc, int pid)
 			continue;
 		s->procs[proc].open++;
 		n = readlinkat(fd, e->d_name, link, sizeof(link) - 1);
-		if (n < (ssize_t)strlen(PREFIX) ||
-		    memcmp(link, PREFIX, strlen(PREFIX)))
+		if (n < 0)
+			continue;
+		link[n] = 0;
+		s->memfds += !strncmp(link, "/memfd:", 7);
+		s->sync_files += !strcmp(link, "anon_inode:sync_file");
+		if (strncmp(link, PREFIX, strlen(PREFIX)))
 			continue;
 		if (root_live)
 			fd_live(s, proc, pid, fd, e->d_name);
@@ -294,7 +304,7 @@ static void map(struct snap *s, uint32_t proc, char *line)
 		return;
 	d.at = start;
 	if (!w.have_dev) {
-		later(proc, 'm', start, ino, makedev(major, minor));
+		later(proc, 'm', start, ino, makedev(major, minor), NULL);
 		return;
 	}
 	if (makedev(major, minor) != w.dev)
@@ -348,18 +358,119 @@ static bool start_of(int dir, const char *path, uint64_t *start)
 	return ok;
 }
 
-bool proc_start(uint64_t pid, uint64_t *start)
+/* Names of users from the root's own file: no library that would load more */
+static const char *user_name(uint64_t uid)
 {
+	struct lines *l = lines_open("etc/passwd");
+	const char *user = NULL;
+	char text[24], *line;
+	uint64_t val;
+
+	while (l && !user && (line = lines_next(l))) {
+		char *name = strsep(&line, ":");
+
+		strsep(&line, ":");
+		if (line && parse_u64(strsep(&line, ":"), 10, &val) &&
+		    val == uid)
+			user = escape(name);
+	}
+	lines_close(l);
+	if (user)
+		return user;
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)uid);
+	return intern(text);
+}
+
+static struct task *tasks;
+static size_t ntasks, task_room;
+
+void tasks_forget(void)
+{
+	free(tasks);
+	tasks = NULL;
+	ntasks = 0;
+	task_room = 0;
+}
+
+static struct task *task_slot(uint64_t pid)
+{
+	size_t i = pid & (task_room - 1);
+
+	while (tasks[i].used && tasks[i].pid != pid)
+		i = (i + 1) & (task_room - 1);
+	return &tasks[i];
+}
+
+static void grow_tasks(void)
+{
+	size_t room = task_room ? task_room * 2 : 64, old = task_room, i;
+	struct task *from = tasks;
+
+	tasks = xrealloc(NULL, room, sizeof(*tasks));
+	memset(tasks, 0, room * sizeof(*tasks));
+	task_room = room;
+	for (i = 0; i < old; i++)
+		if (from[i].used)
+			*task_slot(from[i].pid) = from[i];
+	free(from);
+}
+
+static void task_more(struct task *t)
+{
+	unsigned long long uid;
+	struct lines *l;
+	char path[64], *line;
+
+	t->more = true;
+	snprintf(path, sizeof(path), "proc/%llu/status",
+		 (unsigned long long)t->pid);
+	l = lines_open(path);
+	while (l && !t->has_uid && (line = lines_next(l)))
+		if (sscanf(line, "Uid:\t%*u\t%llu", &uid) == 1) {
+			t->uid = uid;
+			t->has_uid = true;
+			t->user = user_name(uid);
+		}
+	lines_close(l);
+	snprintf(path, sizeof(path), "proc/%llu/cgroup",
+		 (unsigned long long)t->pid);
+	l = lines_open(path);
+	while (l && (line = lines_next(l))) {
+		char *memory = strstr(line, ":memory:");
+
+		if (memory)
+			t->cgroup = escape(memory + strlen(":memory:"));
+		else if (!strncmp(line, "0::", 3) && !t->cgroup)
+			t->cgroup = escape(line + 3);
+	}
+	lines_close(l);
+}
+
+/* Valid until the next call; many buffers are of few processes */
+const struct task *task_of(uint64_t pid, bool more)
+{
+	struct task *t;
 	char path[64];
 
-	snprintf(path, sizeof(path), "proc/%llu/stat", (unsigned long long)pid);
-	return start_of(root_fd, path, start);
+	if (ntasks * 2 >= task_room)
+		grow_tasks();
+	t = task_slot(pid);
+	if (!t->used) {
+		ntasks++;
+		t->used = true;
+		t->pid = pid;
+		snprintf(path, sizeof(path), "proc/%llu/stat",
+			 (unsigned long long)pid);
+		t->has_start = start_of(root_fd, path, &t->start);
+	}
+	if (more && !t->more)
+		task_more(t);
+	return t;
 }
 
 static void describe(struct proc *p, int pid)
 {
 	struct lines *l;
-	struct stat st;
 	char *line;
 	char soft[32];
 
@@ -367,11 +478,6 @@ static void describe(struct proc *p, int pid)
 	line = l ? lines_next(l) : NULL;
 	p->comm = line ? escape(line) : NULL;
 	lines_close(l);
-	p->has_start = start_of(pid, "stat", &p->start);
-	if (root_live && !fstat(pid, &st)) {
-		p->uid = st.st_uid;
-		p->has_uid = true;
-	}
 	l = lines_openat(pid, "limits");
 	while (l && (line = lines_next(l)))
 		if (sscanf(line, "Max open files %31s", soft) == 1)
@@ -385,39 +491,57 @@ static void settle(struct snap *s)
 
 	for (i = 0; i < w.npending; i++) {
 		struct pending *p = &w.pending[i];
+		struct fdinfo f = { .size = p->size, .has_size = p->has_size };
 		struct buf *b = snap_find(s, p->ino);
 
 		if (p->d.kind == 'p' && w.have_mnt) {
 			if (p->key != w.mnt)
 				continue;
-			b = buffer_of(s, p->ino, NULL, NULL);
+			b = buffer_of(s, p->ino, &f, NULL);
 		} else if (p->d.kind == 'm' && w.have_dev) {
 			if (p->key != w.dev)
 				continue;
 			b = buffer_of(s, p->ino, NULL, NULL);
 		}
-		if (b) {
-			size_t j;
-
-			for (j = 0; j < s->nhold; j++)
-				if (s->holds[j].proc == p->proc &&
-				    s->holds[j].buf == b - s->bufs)
-					b->hold = j + 1;
+		if (b)
 			held(s, p->proc, b, &p->d);
-		} else if (p->d.kind == 'm' && s->source != SRC_LIST) {
+		else if (p->d.kind == 'm' && s->source != SRC_LIST)
 			snap_note(s, true, "some mappings look like dma-bufs, but nothing shows the size");
-		}
 	}
 	free(w.pending);
 	w.pending = NULL;
 	w.npending = 0;
+	w.room = 0;
 }
 
 static int by_proc(const void *a, const void *b)
 {
 	const struct hold *x = a, *y = b;
 
-	return x->proc < y->proc ? -1 : x->proc > y->proc;
+	if (x->proc != y->proc)
+		return x->proc < y->proc ? -1 : 1;
+	return x->buf < y->buf ? -1 : x->buf > y->buf;
+}
+
+/* What was settled later may be in a second record of the same process */
+static void join(struct snap *s)
+{
+	size_t i, n = 0;
+
+	if (s->nhold)
+		qsort(s->holds, s->nhold, sizeof(*s->holds), by_proc);
+	for (i = 0; i < s->nhold; i++) {
+		struct hold *h = &s->holds[i];
+
+		if (n && !by_proc(&s->holds[n - 1], h)) {
+			s->holds[n - 1].fds += h->fds;
+			s->holds[n - 1].maps += h->maps;
+			s->holds[n - 1].paths += h->paths;
+		} else {
+			s->holds[n++] = *h;
+		}
+	}
+	s->nhold = n;
 }
 
 /* RSS: each buffer once; PSS: divided among its holders; USS: held by one */
@@ -425,8 +549,7 @@ static void sum_up(struct snap *s)
 {
 	size_t i;
 
-	if (s->nhold)
-		qsort(s->holds, s->nhold, sizeof(*s->holds), by_proc);
+	join(s);
 	for (i = 0; i < s->nhold; i++)
 		s->bufs[s->holds[i].buf].holders++;
 	for (i = 0; i < s->nhold; i++) {
@@ -456,7 +579,7 @@ static void captured_dev(void)
 	unsigned int major, minor;
 	char text[32];
 
-	w.have_dev = read_word("dmabuf-dev", text, sizeof(text)) &&
+	w.have_dev = read_word(rec_dev, text, sizeof(text)) &&
 		     sscanf(text, "%x:%x", &major, &minor) == 2;
 	if (w.have_dev)
 		w.dev = makedev(major, minor);
@@ -501,19 +624,20 @@ static uint64_t *all_pids(size_t *n)
 
 void walk(struct snap *s)
 {
-	size_t n, i, before, pending;
-	uint64_t *pids = all_pids(&n);
+	size_t npids, i, before, pending;
+	uint64_t *pids = all_pids(&npids), n;
 	struct proc *p;
+	bool readable;
 	char path[64];
 	int pid;
 
 	memset(&w, 0, sizeof(w));
 	if (!root_live)
 		captured_dev();
-	if (!n)
+	if (!npids)
 		snap_note(s, true, "/proc has no processes, so holders are not known");
 
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < npids; i++) {
 		snprintf(path, sizeof(path), "proc/%llu",
 			 (unsigned long long)pids[i]);
 		pid = openat(root_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -532,7 +656,8 @@ void walk(struct snap *s)
 		p->pid = pids[i];
 		before = s->nhold;
 		pending = w.npending;
-		if (!(fds(s, s->nproc - 1, pid) & maps(s, s->nproc - 1, pid)))
+		readable = fds(s, s->nproc - 1, pid);
+		if (!maps(s, s->nproc - 1, pid) || !readable)
 			s->unreadable++;
 		if (s->nhold != before || w.npending != pending)
 			describe(&s->procs[s->nproc - 1], pid);
@@ -541,10 +666,13 @@ void walk(struct snap *s)
 		close(pid);
 	}
 	free(pids);
+	if (!root_live && rec_value("unreadable") &&
+	    parse_u64(rec_value("unreadable"), 10, &n))
+		s->unreadable += n;
 	settle(s);
 	sum_up(s);
-	s->walk_done = n > 0;
+	s->walk_done = npids > 0;
 	if (s->unreadable)
-		snap_note(s, true, "%llu processes could not be read; what only they hold is not known to be held",
+		snap_note(s, true, "not all processes could be read (%llu could not), so what only they hold is not known",
 			  (unsigned long long)s->unreadable);
 }
