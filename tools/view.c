@@ -136,7 +136,7 @@ void holders(struct snap *s, struct table *t)
 	for (i = 0; i < s->nproc; i++) {
 		const struct proc *p = &s->procs[i];
 		const struct task *task;
-		uint64_t rss, pss;
+		uint64_t rss = 0, pss = 0;
 		char path[64];
 		struct cell *c;
 
