@@ -36,6 +36,9 @@ tree:
 deb:
 	@WORK=1 scripts/deb $(base)
 
+deb-tool:
+	@scripts/deb tool
+
 system:
 	@scripts/system $(base)
 
@@ -83,5 +86,5 @@ check-all:
 clean:
 	@scripts/clean
 
-.PHONY: help run shell check quick kernel tree deb system import drift model \
-	bisect matrix check-static series cocci torture mutate bench check-all clean
+.PHONY: help run shell check quick kernel tree deb deb-tool system import drift \
+	model bisect matrix check-static series cocci torture mutate bench check-all clean

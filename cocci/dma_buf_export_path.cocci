@@ -76,7 +76,7 @@ struct virtio_dma_buf_ops table = { .ops.release = f };
 struct dma_heap_ops table = { .allocate = f };
 )
 
-// Most files have none of these: calls are not looked for there
+// Skip the search for calls in the many files that have none of these
 @mine@
 identifier f =~ "^(dma_buf_export|dma_buf_file_release|dma_buf_release)$";
 @@

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Sourced by source, find-tool and debians: fetches packages of other suites of
+# Sourced by get-source, find-tool and debians: fetches packages of other suites of
 # Debian than the system's own, without touching the system's sources.
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

@@ -12,7 +12,7 @@ SELF=${0##*/}
 # Report where a script fails; the scripts it calls report their own failures
 set -E
 trap 'case $BASH_COMMAND in
-	\"\$TOP/scripts/* | list=*) ;;
+	\"\$TOP/scripts/* | "list=\$(chosen "*) ;;
 	*) say "stopped by: ${BASH_COMMAND%%$'"'\\n'"'*} (${BASH_SOURCE[0]##*/}, line $LINENO)" ;;
 	esac' ERR
 
@@ -43,11 +43,15 @@ check_base() {
 	die "unknown BASE '$1'; known: $(bases | xargs)"
 }
 
-# chosen BASE...: these, or all if there are none
+# chosen WHAT KNOWN [NAME...]: these, or all that are known, a line each; dies at another
 chosen() {
-	local base
-	for base; do check_base "$base"; done
-	if [ $# -gt 0 ]; then printf '%s\n' "$@"; else bases; fi
+	local what=$1 known=$2 name
+	shift 2
+	for name; do
+		grep -qxF -e "$name" <<< "$known" ||
+			die "unknown $what '$name'; known: $(xargs <<< "$known")"
+	done
+	if [ $# -gt 0 ]; then printf '%s\n' "$@"; else echo "$known"; fi
 }
 
 # result WHAT [WHY NOT]: a line of a report, ok if there is no second argument or it
@@ -198,10 +202,10 @@ not_so() {
 scratch() {
 	local old
 	for old in "$BUILD"/tmp/*; do
-		[ ! -d "$old" ] || [ -d "/proc/${old##*.}" ] || rm -rf "$old"
+		[ ! -d "$old" ] || [ -d "/proc/${old##*.}" ] || rm -rf --one-file-system "$old"
 	done
 	SCRATCH=$BUILD/tmp/$SELF.$$
 	rm -rf "$SCRATCH"
 	mkdir -p "$SCRATCH"
-	at_exit "rm -rf '$SCRATCH'"
+	at_exit "rm -rf --one-file-system '$SCRATCH'"
 }

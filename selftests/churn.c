@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The list while buffers come and go, and with many who read it. */
+/* The list while buffers come and go, and with many readers. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +31,7 @@ static enum exporter some_exporter(unsigned int nr)
 	return any_exporter();
 }
 
-/* Exports, names and releases in no order; some are held closed for a while */
+/* Exports, names and releases at random; some stay pinned for a while */
 static void *churner(void *arg)
 {
 	unsigned int seed = (unsigned long)arg, slot, i;
@@ -65,7 +65,7 @@ static bool churn_start(pthread_t *threads)
 	unsigned long i;
 
 	for (i = 0; i < NR_EXPORTERS; i++)
-		exporter_there(i);	/* opens it, before there are threads */
+		exporter_there(i);	/* opens it before threads start */
 	stopped = false;
 	nr_exports = 0;
 	for (i = 0; i < CHURNERS; i++)
@@ -89,7 +89,7 @@ static bool churn_stop(pthread_t *threads)
 	return ok;
 }
 
-/* Buffers that stay all the time, with some of the churn between them */
+/* Buffers that stay all the time, with others coming and going between them */
 static bool keepers_new(unsigned long long *inos, int *fds)
 {
 	int i;
@@ -141,8 +141,8 @@ FIXTURE_TEARDOWN(churn)
 }
 
 /*
- * What was there all the time appears once, what came after the first read
- * does not, and the end comes, though exporters may be faster than the reader.
+ * Buffers that exist all the time appear once, those exported after the first
+ * read do not appear, and the listing ends even if exporters are faster.
  */
 static const char *listing(const char *path, size_t chunk,
 			   const unsigned long long *inos)
@@ -254,7 +254,7 @@ TEST_F_TIMEOUT(readers, exactly_once_for_each_of_several, 180)
 	}
 }
 
-/* Each begins a new listing under the other's feet */
+/* Each of them restarts the listing that the other one is reading */
 static void *pread_again(void *arg)
 {
 	static const char head[] = LIST_HEAD_1 LIST_HEAD_2;
@@ -300,33 +300,38 @@ TEST_F_TIMEOUT(readers, several_of_one_open_file, 180)
 	close(fd);
 }
 
-/* What must hold at any moment, in the order in which it is read */
+/* What must hold at any time, given the order of the reads */
 TEST_F_TIMEOUT(readers, counters_at_any_moment, 180)
 {
 	unsigned long long nr, bytes, peak, exported, exported_bytes;
+	bool with_peak = peak_there();
 	unsigned long long last = 0, last_bytes = 0;
 	double begin = now();
 
 	while (now() - begin < SECONDS) {
 		ASSERT_TRUE(counter_read("nr_buffers", &nr));
-		ASSERT_TRUE(counter_read("nr_exported", &exported));
-		ASSERT_LE(nr, exported);
-		ASSERT_LE(last, exported);
 		ASSERT_LE(KEEPERS, nr);
-		last = exported;
+		if (with_peak) {
+			ASSERT_TRUE(counter_read("nr_exported", &exported));
+			ASSERT_LE(nr, exported);
+			ASSERT_LE(last, exported);
+			last = exported;
+		}
 
 		ASSERT_TRUE(counter_read("bytes", &bytes));
+		ASSERT_LE(KEEPERS * PAGE, bytes);
+		if (!with_peak)
+			continue;
 		ASSERT_TRUE(counter_read("peak_bytes", &peak));
 		ASSERT_TRUE(counter_read("bytes_exported", &exported_bytes));
 		ASSERT_LE(bytes, peak);
 		ASSERT_LE(peak, exported_bytes);
 		ASSERT_LE(last_bytes, exported_bytes);
-		ASSERT_LE(KEEPERS * PAGE, bytes);
 		last_bytes = exported_bytes;
 	}
 }
 
-/* bufinfo still shows each open buffer, and once */
+/* bufinfo still shows each open buffer exactly once */
 TEST_F_TIMEOUT(readers, bufinfo, 180)
 {
 	double begin = now();
@@ -353,8 +358,8 @@ TEST_F_TIMEOUT(readers, bufinfo, 180)
 #define PARKED_BUFFERS	300
 
 /*
- * Readers that stopped anywhere in the list neither hinder an export nor
- * another reader, and go on where they were.
+ * Readers paused anywhere in the list delay neither exports nor other readers,
+ * and resume where they stopped.
  */
 TEST(parked_readers)
 {
@@ -391,7 +396,7 @@ TEST(parked_readers)
 	first_new = buffer_ino(new[0]);
 	nr = 2 * PARKED_BUFFERS;
 	EXPECT_TRUE(exact(nr, nr * PAGE));
-	/* Every other one goes, at which some of the readers stand */
+	/* Release every other buffer, at which some of the readers are */
 	for (i = 0; i < PARKED_BUFFERS; i += 2)
 		close(old[i]);
 	nr -= PARKED_BUFFERS / 2;

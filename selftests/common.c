@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What the dma-buf statistics tests share: exporters, counters, the list. */
+/* Shared by the dma-buf statistics tests: exporters, counters, the list. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,7 @@
 #include "kselftest.h"
 #include "common.h"
 
-/* How often to look for a moment in which nothing changes */
+/* How often to try for a moment when nothing changes */
 #define TRIES	1000
 
 /*
@@ -36,7 +36,7 @@
  */
 static void __attribute__((constructor)) need_statistics(void)
 {
-	/* Older harnesses end a test without a flush of what it has said */
+	/* Older harnesses end a test without flushing its output */
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (getenv("DMABUF_STATS_COUNT_ONLY"))
 		return;
@@ -58,7 +58,7 @@ static void __attribute__((constructor)) need_statistics(void)
 	mount_debugfs();
 }
 
-/* One descriptor for each device, for the whole life of the process */
+/* One descriptor for each device, as long as the process lives */
 static int fds[NR_EXPORTERS] = { -1, -1, -1 };
 
 static int device(enum exporter exporter)
@@ -81,8 +81,8 @@ static int device(enum exporter exporter)
 }
 
 /*
- * For a child that may die half way: with the file of a DRM device, its parent
- * would keep what the child has a handle of.
+ * For a child that may be killed: if it shared the open file of a DRM device,
+ * the parent would keep the buffers that the child has handles for.
  */
 void devices_reopen(void)
 {
@@ -100,7 +100,7 @@ bool exporter_there(enum exporter exporter)
 	return device(exporter) >= 0;
 }
 
-/* Where one is as good as another; NR_EXPORTERS if there is none */
+/* For tests that work with any exporter; NR_EXPORTERS if there is none */
 enum exporter any_exporter(void)
 {
 	int i;
@@ -118,7 +118,7 @@ const char *exporter_name(enum exporter exporter)
 	return names[exporter];
 }
 
-/* Only a module that was loaded, not one built in, has a state */
+/* Only loaded modules have a state, built-in ones do not */
 const char *exporter_module(enum exporter exporter)
 {
 	static const char * const modules[] = {
@@ -180,7 +180,7 @@ int drm_buffer_new(int drm, size_t size)
 	return fd;
 }
 
-/* Returns the descriptor, or -1 and errno */
+/* Returns the descriptor, or -1 with errno set */
 int buffer_new(enum exporter exporter, size_t size)
 {
 	switch (exporter) {
@@ -198,7 +198,7 @@ bool buffer_set_name(int fd, const char *name)
 	return !ioctl(fd, DMA_BUF_SET_NAME, name);
 }
 
-/* 0, which no buffer has, if there is none */
+/* Returns 0, which no buffer has, on failure */
 unsigned long long buffer_ino(int fd)
 {
 	struct stat st;
@@ -238,7 +238,7 @@ int drm_open(const char *driver)
 	return -1;
 }
 
-/* A dumb buffer of as many lines as it has pages of 4 KiB */
+/* A dumb buffer with one line for each 4 KiB */
 int drm_create(int drm, size_t size, unsigned int *handle)
 {
 	struct drm_mode_create_dumb create = {
@@ -315,13 +315,25 @@ bool counter_read(const char *file, unsigned long long *value)
 	return ok;
 }
 
+/* A kernel may do without the peak and the sums of exports, but not in part */
+bool peak_there(void)
+{
+	return !access(STATS_DIR "peak_bytes", F_OK) ||
+	       !access(STATS_DIR "nr_exported", F_OK) ||
+	       !access(STATS_DIR "bytes_exported", F_OK);
+}
+
+/* Without the peak and the sums of exports, these are 0 */
 bool counters_read(struct counters *c)
 {
-	return counter_read("nr_buffers", &c->nr_buffers) &&
-	       counter_read("bytes", &c->bytes) &&
-	       counter_read("peak_bytes", &c->peak_bytes) &&
-	       counter_read("nr_exported", &c->nr_exported) &&
-	       counter_read("bytes_exported", &c->bytes_exported);
+	memset(c, 0, sizeof(*c));
+	if (!counter_read("nr_buffers", &c->nr_buffers) ||
+	    !counter_read("bytes", &c->bytes))
+		return false;
+	return !peak_there() ||
+	       (counter_read("peak_bytes", &c->peak_bytes) &&
+		counter_read("nr_exported", &c->nr_exported) &&
+		counter_read("bytes_exported", &c->bytes_exported));
 }
 
 ssize_t peak_write(const char *text, size_t len)
@@ -339,7 +351,7 @@ ssize_t peak_write(const char *text, size_t len)
 	return ret;
 }
 
-/* From where FD stands to the end, CHUNK bytes a read */
+/* Reads from the current position to the end, CHUNK bytes at a time */
 bool text_read(int fd, size_t chunk, struct text *text)
 {
 	size_t room = 0;
@@ -396,8 +408,8 @@ static bool plain(unsigned char c)
 }
 
 /*
- * Undoes the escapes of the field at *S, which ends with END, and goes past
- * that. A byte has one form only: escaped if it must be, plain if not.
+ * Unescapes the field at *S, which ends with END, and moves *S past that. Each
+ * byte has only one valid form: escaped if it has to be, plain if not.
  */
 static bool get_string(const char **s, char end, char *out, size_t room)
 {
@@ -437,7 +449,7 @@ static bool get_field(const char **s, unsigned long long *value)
 	return get_number(s, value) && *(*s)++ == ' ';
 }
 
-/* -1 for -, else octal with a leading 0 */
+/* -1 for "-", otherwise octal with a leading 0 */
 static bool get_flags(const char **s, long long *flags)
 {
 	char *end;
@@ -486,7 +498,7 @@ static const char *row_fault(const char **s, struct row *row)
 	return NULL;
 }
 
-/* What is wrong with the text, or NULL; then LIST holds it */
+/* Parses TEXT into LIST; returns what is wrong with it, or NULL */
 const char *list_fault(const struct text *text, struct list *list)
 {
 	const char *s = text->s, *fault;
@@ -536,9 +548,9 @@ const char *list_fault(const struct text *text, struct list *list)
 }
 
 /*
- * What is wrong with a listing during which the NR buffers of INOS were there
- * and that began before any with a number above NEWEST was exported. Once each
- * is what list_fault() sees to: it accepts no number twice.
+ * Returns what is wrong with a listing during which the NR buffers of INOS
+ * existed, and which began before any buffer above NEWEST was exported. Nothing
+ * is listed twice, as list_fault() accepts no number twice.
  */
 const char *keepers_fault(const struct text *text,
 			  const unsigned long long *inos, size_t nr,
@@ -605,7 +617,7 @@ const struct row *list_find(const struct list *list, unsigned long long ino)
 	       &list->rows[low] : NULL;
 }
 
-/* How many buffers this process exported, and their bytes */
+/* Number of buffers that this process exported, and their bytes */
 size_t list_own(const struct list *list, unsigned long long *bytes)
 {
 	size_t i, nr = 0;
@@ -707,8 +719,8 @@ bool fdinfo_read(int fd, struct text *text)
 }
 
 /*
- * Splits the row of the buffer in bufinfo at its tabs; the last field is the
- * name. The fields point into TEXT, which the caller frees if it has any.
+ * Splits the row of a buffer in bufinfo at the tabs; the last field is the
+ * name. The fields point into TEXT, which the caller frees.
  */
 bool bufinfo_row(unsigned long long ino, char *fields[7], struct text *text)
 {
@@ -748,7 +760,7 @@ unsigned int inputs(unsigned int usual)
 	return number_of("DMABUF_STATS_INPUTS", usual);
 }
 
-/* The same input each time, unless other is asked for */
+/* The same input each time unless DMABUF_STATS_SEED is set */
 unsigned int seed(void)
 {
 	return number_of("DMABUF_STATS_SEED", 1);
@@ -796,7 +808,7 @@ void raise_fd_limit(void)
 		ksft_print_msg("RLIMIT_NOFILE: %s\n", strerror(errno));
 }
 
-/* A descriptor that keeps the buffer, but not its file, open */
+/* A descriptor that pins the buffer but does not keep its file open */
 int open_path_only(int fd)
 {
 	char path[64];
@@ -855,7 +867,7 @@ double now(void)
 	return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
-/* Exactly the capabilities of this mask, and none that exec could give back */
+/* Sets exactly these capabilities; exec cannot give back any others */
 bool set_caps(unsigned long long caps)
 {
 	struct __user_cap_header_struct header = {
@@ -869,7 +881,7 @@ bool set_caps(unsigned long long caps)
 	return !syscall(SYS_capset, &header, data);
 }
 
-/* Returns what FN returned in a child, or -1 if it did not */
+/* Returns what FN returns in a child, or -1 if it does not return */
 int run_child(int (*fn)(void *arg), void *arg)
 {
 	int status;

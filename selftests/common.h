@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the dma-buf statistics tests share: exporters, counters, the list. */
+/* Shared by the dma-buf statistics tests: exporters, counters, the list. */
 
 #ifndef DMABUF_STATS_COMMON_H
 #define DMABUF_STATS_COMMON_H
@@ -22,14 +22,14 @@
 /* The longest name that DMA_BUF_SET_NAME takes, without its NUL */
 #define NAME_MAX_LEN	31
 
-/* Exporters. PAGE is what a buffer's size must be a multiple of. */
+/* Exporters. The size of a buffer must be a multiple of PAGE. */
 enum exporter { SYSTEM, UDMABUF, VGEM, NR_EXPORTERS };
 
 #define PAGE		((size_t)sysconf(_SC_PAGESIZE))
 
 /*
- * Asked at the head of each test with a variant per exporter, and not in a
- * fixture's setup: up to 6.1 the harness runs the test all the same.
+ * Called at the start of each test with a variant per exporter, not in the
+ * fixture's setup: up to 6.1 the harness runs the test even if setup skips it.
  */
 void devices_reopen(void);
 bool exporter_there(enum exporter exporter);
@@ -56,6 +56,7 @@ struct counters {
 
 bool counter_read(const char *file, unsigned long long *value);
 bool counters_read(struct counters *c);
+bool peak_there(void);
 ssize_t peak_write(const char *text, size_t len);
 
 /* The list, unescaped */
@@ -96,11 +97,11 @@ const struct row *list_find(const struct list *list, unsigned long long ino);
 size_t list_own(const struct list *list, unsigned long long *bytes);
 bool row_of(int fd, struct row *row);
 
-/* Counters and list of one moment: nothing changed while they were read */
+/* Read counters and list at a moment when nothing changes */
 bool snapshot(struct counters *c, struct list *list);
-/* These equal each other, and this process has NR buffers of BYTES in all */
+/* They agree, and this process has NR buffers with BYTES in total */
 bool exact(size_t nr, unsigned long long bytes);
-/* What READ returns and the list's text, of a moment with no change either */
+/* What READ returns and the text of the list, when nothing changes either */
 bool snapshot_text(bool (*read)(void *arg, struct text *text), void *arg,
 		   struct text *text, struct text *list);
 

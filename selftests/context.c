@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * In which context things run: that an export neither allocates nor sleeps for
- * its statistics, and what never happens under the index lock.
+ * Context: an export neither allocates nor sleeps for its statistics, and
+ * certain things never happen under the index lock.
  *
- * Probes write into a trace buffer of our own. Which spinlocks are held at an
- * event follows from those taken and let go before it.
+ * Probes write into a separate trace instance. The spinlocks held at an event
+ * are those taken but not yet released before it.
  */
 
 #include <errno.h>
@@ -21,10 +21,10 @@
 #define GROUP		"dmabuf_context"
 #define INSTANCE	"instances/" GROUP "/"
 
-/* Exports and releases, of which the one with the least noise counts */
+/* Number of exports and releases; the one with the least noise counts */
 #define RUNS		16
 
-/* Readers that are in the way of another */
+/* Number of readers whose cursors are in the way */
 #define READERS		2000
 
 struct event {
@@ -34,7 +34,7 @@ struct event {
 
 static bool missing;
 
-/* A probe with the name of what it stands for */
+/* Adds a probe; its name says what a hit means */
 static void probe_add(const char *name, const char *kind, const char *function)
 {
 	char text[128];
@@ -91,7 +91,7 @@ static bool trace_start(void)
 	return trace_put(INSTANCE "tracing_on", "1");
 }
 
-/* Stops, and reads what there is, all of it or nothing */
+/* Stops tracing and reads the buffer; fails if any event was lost */
 static bool trace_stop(struct text *text)
 {
 	unsigned long there, written;
@@ -132,7 +132,7 @@ static bool is(const struct event *event, const char *name)
 	return !strcmp(event->name, name);
 }
 
-/* What a file is made of, and what debugging notes of each object */
+/* Allocations for the file itself, and those of debugging options */
 static bool allocates_file(const char *site)
 {
 	static const char * const known[] = {
@@ -149,7 +149,7 @@ static bool allocates_file(const char *site)
 	return false;
 }
 
-/* Where an allocation was made; for a sleep "sleep"; else NULL */
+/* Returns the site of an allocation, "sleep" for a sleep, else NULL */
 static const char *cost(const struct event *event)
 {
 	const char *site, *prev;
@@ -195,8 +195,8 @@ FIXTURE_TEARDOWN(context)
 }
 
 /*
- * A file, its inode and its dentry, one allocation for the buffer, and that is
- * all. A release makes none in dma-buf; exporters may.
+ * A file with its inode and dentry, one allocation for the buffer, and nothing
+ * else. A release allocates nothing in dma-buf; exporters may.
  */
 TEST_F(context, costs)
 {
@@ -229,7 +229,7 @@ TEST_F(context, costs)
 		} else if (in_export && is(&event, "export_out")) {
 			exports++;
 			in_export = 0;
-			/* More than the buffer, or not even that, is wrong */
+			/* Neither more nor less than the buffer itself */
 			other += abs(own - 1);
 			if (other < least_export)
 				least_export = other;
@@ -279,7 +279,7 @@ FIXTURE_SETUP(lock)
 
 	self->fd = buffer_new(any_exporter(), PAGE);
 	ASSERT_LE(0, self->fd);
-	/* A space has to be escaped */
+	/* With a space, which has to be escaped */
 	ASSERT_TRUE(buffer_set_name(self->fd, "a name"));
 }
 
@@ -290,8 +290,8 @@ FIXTURE_TEARDOWN(lock)
 }
 
 /*
- * Reads the list, whose first lock is that of the index, and then FILE. Returns
- * how many events NAME there were, -1 if one came while the lock was held.
+ * Reads the list, whose first lock is the index lock, and then FILE. Returns
+ * the number of NAME events, or -1 if one came while that lock was held.
  */
 static int unlocked_once(const char *file, const char *name)
 {
@@ -338,8 +338,8 @@ static int unlocked_once(const char *file, const char *name)
 }
 
 /*
- * A probe that is hit while another one is handled is missed, so the best of
- * some runs counts; what happens under the lock does so in each of them.
+ * A probe hit while another one is being handled is missed, so the best of
+ * several runs counts. An event under the lock would occur in each of them.
  */
 static int unlocked(const char *file, const char *name)
 {
@@ -360,11 +360,11 @@ TEST_F(lock, not_while_a_row_is_formatted)
 	EXPECT_LT(0, unlocked(LIST_PROC, "escape"));
 }
 
-/* Nor while a buffer is reserved, or the reference to it dropped */
+/* Not while taking a reservation lock or dropping a reference either */
 TEST_F(lock, not_while_bufinfo_waits)
 {
 	probe_add("reserved", "p", "dma_resv_describe");
-	/* of dma_buf_put(), which may be inlined */
+	/* called by dma_buf_put(), which may be inlined */
 	probe_add("put", "p", "fput");
 	if (!mount_debugfs())
 		SKIP(return, "no debugfs");

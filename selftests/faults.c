@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Every allocation, and every copy from or to a user, of an export and of a
- * reader fails once: the first, the second, and so on until there is none left.
- * Needs a kernel with CONFIG_FAULT_INJECTION. Where a failure was injected is
- * seen by a probe, so that a place that was never reached is a failure too.
+ * Each allocation and each user copy in an export and in a reader fails once:
+ * the first, the second, and so on. Needs CONFIG_FAULT_INJECTION. A probe
+ * records where failures were injected, and a site that was never reached fails
+ * the test.
  */
 
 #include <errno.h>
@@ -35,7 +35,7 @@ static void probe_remove(void)
 	trace_put("kprobe_events", "-:faults/injected");
 }
 
-/* The functions that fail by injection do so through this one */
+/* All injected failures come from this function */
 static bool probe_add(void)
 {
 	if (!mount_tracefs())
@@ -77,9 +77,9 @@ static void site_count(struct site *sites, const char *name)
 }
 
 /*
- * A site is the innermost function of the stack that a list of expected ones
- * has. Others come under "elsewhere", the debugging of the kernel's memory
- * among them, which allocates along with the kernel.
+ * The site is the innermost function on the stack that is in the list of
+ * expected ones. All others are "elsewhere", including memory debugging, which
+ * allocates along with the kernel.
  */
 static bool sites_read(const char * const *expected, struct site *sites)
 {
@@ -116,7 +116,7 @@ static bool sites_read(const char * const *expected, struct site *sites)
 	return true;
 }
 
-/* A function in which there should have been a failure, and was none */
+/* Returns an expected function in which nothing failed, or NULL */
 static const char *site_missing(const char * const *expected,
 				const struct site *sites)
 {
@@ -132,16 +132,16 @@ static const char *site_missing(const char * const *expected,
 	return NULL;
 }
 
-/* An operation, what it takes before it, and what undoes it */
+/* An operation, its preparation, and how to undo it */
 struct operation {
 	bool (*prepare)(void);
-	bool (*run)(void);		/* or false and errno */
+	bool (*run)(void);		/* returns false with errno set */
 	void (*undo)(bool done);
 	void (*finish)(void);
 	enum exporter exporter;
-	const char *importer;		/* or none */
-	int also;			/* an errno that is no fault of ours */
-	/* Functions in which each a failure must have been seen */
+	const char *importer;		/* may be NULL */
+	int also;			/* another errno that is allowed */
+	/* Each of these functions must have seen a failure */
 	const char *expected[8];
 };
 
@@ -151,7 +151,7 @@ static struct text got;
 static struct dma_heap_allocation_data heap_data;
 static struct udmabuf_create udmabuf;
 
-/* Whether an undo found something that no failure may bring about */
+/* An undo found something that no failure may cause */
 static bool spoilt;
 
 #define spoil(...)					\
@@ -173,7 +173,7 @@ static bool heap_prepare(void)
 	return other >= 0;
 }
 
-/* The device is open already, so that the export alone is tried */
+/* The device is already open, so only the export can fail */
 static bool heap_run(void)
 {
 	heap_data = (struct dma_heap_allocation_data) {
@@ -231,8 +231,9 @@ static bool vgem_run(void)
 }
 
 /*
- * DRM keeps what it has exported as long as the handle is there, and installs
- * the descriptor before it copies its number: if that fails, nobody knows it.
+ * DRM keeps an exported buffer as long as the handle exists, and installs the
+ * descriptor before it copies the number to userspace. If the copy fails, the
+ * descriptor stays open with an unknown number.
  */
 static void vgem_undo(bool done)
 {
@@ -263,7 +264,7 @@ static bool import_run(void)
 	return !drm_import(other, fd, &imported);
 }
 
-/* Nor does anybody know a handle whose number could not be copied */
+/* Likewise, a handle whose number could not be copied is unknown */
 static void import_undo(bool done)
 {
 	struct row row;
@@ -292,7 +293,7 @@ static bool buffer_prepare(void)
 	return fd >= 0 && buffer_set_name(fd, "before");
 }
 
-/* A name that is refused leaves the old one */
+/* If setting a name fails, the old one stays */
 static bool name_run(void)
 {
 	return buffer_set_name(fd, "after");
@@ -346,7 +347,7 @@ static void open_undo(bool done)
 		close_other();
 }
 
-/* After a read that failed, the same again; not a row may be lost by it */
+/* Repeats a failed read; no row may be lost */
 static bool read_run(void)
 {
 	ssize_t len;
@@ -364,7 +365,7 @@ static bool read_begin(void)
 	got.len = 0;
 	if (!proc_prepare() || !got.s)
 		return false;
-	/* All of it is there, lest a fault of a page be what fails */
+	/* Populate it, so that no page fault can fail */
 	memset(got.s, 1, READ_MAX);
 	other = open(path, O_RDONLY | O_CLOEXEC);
 	return other >= 0;
@@ -382,7 +383,7 @@ static void read_undo(bool done)
 	list_free(&list);
 	if (!ok)
 		spoil("after a failure the listing is not whole\n");
-	/* A new file, as the memory of the old one is there already */
+	/* A new file, as the old one already has its memory */
 	close(other);
 	other = open(path, O_RDONLY | O_CLOEXEC);
 	got.len = 0;
@@ -440,7 +441,7 @@ static void fdinfo_finish(void)
 	close_fd();
 }
 
-/* Also of those that may sleep, and of single pages; without a word */
+/* Include sleeping and order-0 allocations, and do not log */
 static const struct {
 	const char *path, *text;
 } settings[] = {
@@ -518,7 +519,7 @@ FIXTURE_VARIANT_ADD(faults, read_list) { .op = {
 FIXTURE_VARIANT_ADD(faults, fdinfo) { .op = {
 	.prepare = fdinfo_prepare, .run = fdinfo_run, .undo = fdinfo_undo,
 	.finish = fdinfo_finish, .exporter = SYSTEM,
-	/* procfs has no other word for an inode that it cannot make */
+	/* procfs returns this if it cannot allocate an inode */
 	.also = ENOENT,
 	.expected = { "seq_read_iter" },
 } };
@@ -599,7 +600,7 @@ TEST_F_TIMEOUT(faults, each_fails_once, 300)
 		errno = 0;
 		done = op->run();
 		err = errno;
-		/* What is left may hit the copy of this answer, or of the next */
+		/* The fault may hit this read or the write below instead */
 		got_it = pread(control, text, sizeof(text) - 1, 0) > 0;
 		left = got_it ? strtoull(text, NULL, 10) : 1;
 		if (pwrite(control, "0", 1, 0) != 1)

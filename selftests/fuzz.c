@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Random writes of the peak, random reads of the list, and buffers that are
- * closed but held by the thousand. DMABUF_STATS_INPUTS says how many inputs,
- * DMABUF_STATS_SEED which. Random names are among the tests of names.
+ * Random writes to the peak, random reads of the list, and thousands of buffers
+ * that are closed but pinned. DMABUF_STATS_INPUTS sets the number of inputs,
+ * DMABUF_STATS_SEED the seed. Random names are tested in names.c.
  */
 
 #include <fcntl.h>
@@ -31,13 +31,13 @@ static bool is_zero(const char *s)
 	return digits && !*s;
 }
 
-/* Mostly of the bytes that matter, with a NUL now and then */
+/* Mostly bytes that matter, and an occasional NUL */
 static size_t random_text(unsigned int *random, char *text, size_t room)
 {
 	static const char bytes[] = "000000++-\n\n 1x";
 	size_t len = rand_r(random) % (room - 1) + 1, i;
 
-	/* Short ones have a chance of being taken */
+	/* Short inputs have a chance of being accepted */
 	if (rand_r(random) % 4)
 		len = len % 5 + 1;
 	for (i = 0; i < len; i++)
@@ -76,7 +76,7 @@ FIXTURE_TEARDOWN(fuzz)
 	EXPECT_TRUE(exact(0, 0));
 }
 
-/* Whatever is written, it resets the peak or is refused, and nothing else */
+/* A write either resets the peak or is refused */
 TEST_F_TIMEOUT(fuzz, peak_writes, 36000)
 {
 	unsigned int i, taken = 0;
@@ -84,6 +84,8 @@ TEST_F_TIMEOUT(fuzz, peak_writes, 36000)
 	size_t len;
 	bool ok;
 
+	if (!peak_there())
+		SKIP(return, "no peak on this kernel");
 	for (i = 0; i < self->nr; i++) {
 		len = random_text(&self->random, text, sizeof(text));
 		ok = peak_write(text, len) == (ssize_t)len;
@@ -98,7 +100,7 @@ TEST_F_TIMEOUT(fuzz, peak_writes, 36000)
 	EXPECT_TRUE(exact(BUFFERS, BUFFERS * PAGE));
 }
 
-/* The text at OFFSET, up to LEN bytes, is what a read there must return */
+/* A read must return the text at OFFSET, up to LEN bytes */
 static bool as_it_is(const struct text *list, off_t offset, const char *got,
 		     ssize_t len)
 {
@@ -109,8 +111,8 @@ static bool as_it_is(const struct text *list, off_t offset, const char *got,
 }
 
 /*
- * Others may export and release at any time: then there is another list, in
- * which each own row is still as it was.
+ * Other tasks may export and release at any time. The list then differs, but
+ * the rows of this process do not change.
  */
 static bool changed_by_others(struct text *list)
 {
@@ -136,8 +138,8 @@ static bool changed_by_others(struct text *list)
 }
 
 /*
- * While no buffer comes or goes, each read at each offset has one answer,
- * through whatever it was reached.
+ * While no buffer comes or goes, a read at an offset always returns the same,
+ * no matter how the offset was reached.
  */
 TEST_F_TIMEOUT(fuzz, list_operations, 36000)
 {
@@ -152,7 +154,7 @@ TEST_F_TIMEOUT(fuzz, list_operations, 36000)
 	pid_t pid;
 	bool ok;
 
-	/* A child would be one more who refers to what is open */
+	/* A child would hold references to open files, too */
 	for (i = 0; i < BUFFERS; i++) {
 		copy = open_path_only(self->fds[i]);
 		ASSERT_LE(0, copy);
@@ -173,7 +175,7 @@ TEST_F_TIMEOUT(fuzz, list_operations, 36000)
 		      rand_r(&self->random) % 200 + 1 :
 		      rand_r(&self->random) % sizeof(buf) + 1;
 		offset = rand_r(&self->random) % (list.len + 1000);
-		/* A process is dear */
+		/* Processes are expensive */
 		if (op == 6 && rand_r(&self->random) % 20)
 			op = 0;
 		done[op]++;
@@ -253,7 +255,7 @@ static bool export_once(void)
 	return fd >= 0 && !close(fd);
 }
 
-/* Seconds that this thread has run: others on the machine are not in it */
+/* CPU time of this thread in seconds, independent of other load */
 static double ran(void)
 {
 	struct timespec ts;
@@ -262,7 +264,7 @@ static double ran(void)
 	return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
-/* Microseconds, in the best of some stretches; the clock may be a coarse one */
+/* Microseconds in the best of several stretches; the clock may be coarse */
 static long microseconds(bool (*run)(void))
 {
 	double begin, took, best = 1e9;
@@ -284,10 +286,9 @@ static long microseconds(bool (*run)(void))
 }
 
 /*
- * Whoever holds thousands of closed buffers slows down neither exports nor who
- * walks over the open ones, as bufinfo does, and the BPF iterator where there is
- * one, by dma_buf_iter_begin() and dma_buf_iter_next(). Were these a part of
- * that walk, it would take dozens of times as long.
+ * Thousands of closed but pinned buffers slow down neither exports nor walks of
+ * the open ones, as in bufinfo and the BPF iterator. A walk that visited them,
+ * too, would take dozens of times as long.
  */
 TEST_F_TIMEOUT(fuzz, closed_but_held_cost_nothing, 300)
 {

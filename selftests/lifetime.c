@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* No hidden memory: counted and listed until released, and not a bit longer. */
+/* No hidden memory: buffers are counted and listed exactly until release. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -52,7 +52,7 @@ FIXTURE_TEARDOWN(lifetime)
 	close(self->fd);
 }
 
-/* The row of a buffer of which there is no descriptor to ask any more */
+/* The row of a buffer that has no descriptor any more */
 static bool listed(unsigned long long ino, struct row *row)
 {
 	const struct row *found;
@@ -108,7 +108,7 @@ TEST_F(lifetime, closed_but_held)
 	EXPECT_TRUE(exact(0, 0));
 }
 
-/* What was the file of a buffer may be another's by now */
+/* The memory of a closed buffer's file may be reused */
 TEST_F(lifetime, file_is_another_s)
 {
 	int files[64], held, i;
@@ -337,7 +337,7 @@ TEST_F(lifetime, in_flight)
 	EXPECT_TRUE(exact(0, 0));
 }
 
-/* Killed in the middle of it, with buffers held in every way */
+/* Killed at any point, with buffers held in every way */
 TEST_F_TIMEOUT(lifetime, killed_exporter, 180)
 {
 	unsigned long long bytes = 0;
@@ -428,7 +428,7 @@ TEST_F_TIMEOUT(lifetime, paused_reader, 180)
 		}
 		EXPECT_TRUE(exact(1, 8 * PAGE));
 
-		/* What it reads after that is a whole listing still */
+		/* The rest that it reads still completes the listing */
 		ASSERT_TRUE(text_read(reader, 100, &rest));
 		memcpy(text.s + text.len, rest.s, rest.len + 1);
 		text.len += rest.len;
@@ -440,7 +440,7 @@ TEST_F_TIMEOUT(lifetime, paused_reader, 180)
 	}
 }
 
-/* Over and over: nothing stays behind */
+/* Repeated many times, nothing is left behind */
 TEST_F_TIMEOUT(lifetime, nothing_adds_up, 180)
 {
 	int i, fd, held;
@@ -458,7 +458,7 @@ TEST_F_TIMEOUT(lifetime, nothing_adds_up, 180)
 	EXPECT_TRUE(exact(1, 8 * PAGE));
 }
 
-/* No descriptor left: the buffer was made, and goes away again */
+/* No descriptor left: the buffer was created, and is released again */
 TEST_F(lifetime, export_without_descriptor)
 {
 	struct rlimit limit, none;
@@ -497,7 +497,7 @@ TEST_F(lifetime, export_without_descriptor)
 	close(drm);
 }
 
-/* Somebody takes all the descriptors that there are for him */
+/* A process uses up all its descriptors */
 TEST_F_TIMEOUT(lifetime, exports_until_refused, 180)
 {
 	struct rlimit limit, few;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The list: its format, its columns, its order and where a read begins. */
+/* The list: format, columns, order, and where a read begins. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 #include "kselftest_harness.h"
 #include "common.h"
 
-/* The tests trust the parser, so that must refuse what is malformed */
+/* The tests rely on the parser, so it must reject malformed text */
 TEST(parser_refuses)
 {
 	static const char head[] = LIST_HEAD_1 LIST_HEAD_2;
@@ -98,7 +98,7 @@ TEST(parser_refuses)
 	EXPECT_NE(NULL, list_fault(&text, &list));
 }
 
-/* Header, rows, last line: also of a list that is not empty */
+/* Header, rows and last line, with and without buffers */
 TEST(format)
 {
 	struct list list;
@@ -118,8 +118,8 @@ TEST(format)
 }
 
 /*
- * Neither in hexadecimal, as %p gives them, nor in decimal; in a row of our own,
- * as the names of others may look like anything
+ * Neither in hexadecimal, as %p prints them, nor in decimal. Only in this
+ * process's row, as names set by others may look like anything.
  */
 TEST(no_kernel_pointers)
 {
@@ -239,7 +239,7 @@ static unsigned long long start_ms(pid_t pid)
 	return ticks * 1000 / sysconf(_SC_CLK_TCK);
 }
 
-/* The time tells the process that exported from a later one with its number */
+/* The time tells the exporting process from a later one with the same pid */
 TEST_F(list, time_and_pid_reuse)
 {
 	struct clone_args args = { .exit_signal = SIGCHLD };
@@ -253,12 +253,16 @@ TEST_F(list, time_and_pid_reuse)
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {
+		/* Not to outlive a test that fails or is killed */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(sock[0]);
 		fd = buffer_new(variant->exporter, PAGE);
-		if (fd >= 0)
-			send_fd(sock[1], fd);
+		if (fd < 0 || send_fd(sock[1], fd))
+			_exit(1);
 		pause();
 		_exit(0);
 	}
+	close(sock[1]);
 	fd = receive_fd(sock[0]);
 	ASSERT_LE(0, fd);
 	ASSERT_TRUE(row_of(fd, &row));
@@ -273,6 +277,7 @@ TEST_F(list, time_and_pid_reuse)
 	again = syscall(SYS_clone3, &args, sizeof(args));
 	ASSERT_LE(0, again);
 	if (!again) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		pause();
 		_exit(0);
 	}
@@ -324,7 +329,7 @@ TEST_F(list, ino_ascends_and_is_never_reused)
 	}
 }
 
-/* Each descriptor, mapping and inherited descriptor is or has a reference */
+/* Each descriptor, inherited or not, and each mapping holds a reference */
 TEST_F(list, refs)
 {
 	int sync[2], copy;
@@ -365,7 +370,7 @@ TEST_F(list, refs)
 	EXPECT_EQ(1, self->row.refs);
 }
 
-/* As fcntl() gives them, which may change */
+/* As returned by fcntl(), which may also change them */
 TEST_F(list, flags_follow_the_file)
 {
 	int flags;
@@ -380,7 +385,7 @@ TEST_F(list, flags_follow_the_file)
 	EXPECT_EQ(flags, self->row.flags);
 }
 
-/* Of several that differ, in one listing, each has its own */
+/* Buffers with different flags in one listing */
 TEST(flags_of_access_modes)
 {
 	static const int modes[] = { O_RDONLY, O_WRONLY, O_RDWR };
@@ -453,7 +458,7 @@ static void *exporting_thread(void *arg)
 	return NULL;
 }
 
-/* The group's id and the thread's name, as they were at that moment */
+/* The id of the thread group and the thread's name at the export */
 TEST_F(list, exporting_thread)
 {
 	struct thread thread = { .exporter = variant->exporter };
@@ -472,7 +477,7 @@ TEST_F(list, exporting_thread)
 	close(thread.fd);
 }
 
-/* Who allocated it, not who uses it: also when the former is gone */
+/* The allocating process, not the user, even after it has exited */
 TEST_F(list, exporting_child)
 {
 	int sock[2], fd, status;
@@ -499,8 +504,8 @@ TEST_F(list, exporting_child)
 }
 
 /*
- * pid 1 of its own namespace has another in the initial one, which is what also
- * a reader in there sees. A user namespace makes no difference.
+ * pid 1 of a namespace has another pid in the initial one, and that is what
+ * readers in either namespace see. A user namespace makes no difference.
  */
 TEST_F(list, pid_namespace)
 {
@@ -519,7 +524,7 @@ TEST_F(list, pid_namespace)
 		    self->row.pid == 1)
 			_exit(1);
 		close(fd);
-		/* The same in a user namespace, where there are such */
+		/* The same in a user namespace, if there is support for it */
 		if (unshare(CLONE_NEWUSER))
 			ksft_print_msg("no user namespaces here\n");
 		fd = buffer_new(variant->exporter, PAGE);
@@ -536,7 +541,7 @@ TEST_F(list, pid_namespace)
 
 #define SPREAD	300
 
-/* As many buffers as fill several pages of text */
+/* Enough buffers to fill several pages of text */
 static bool spread(int *fds)
 {
 	int i;
@@ -616,7 +621,7 @@ TEST(debugfs_says_the_same)
 	spread_close(fds);
 }
 
-/* After the last line there is nothing, however often one asks */
+/* Reads after the last line return nothing, even if repeated */
 TEST(end_is_the_end)
 {
 	struct text text;
@@ -796,7 +801,7 @@ TEST(offsets_beyond_the_end)
 	close(fd);
 }
 
-/* Two readers of their own, in turns and at different paces */
+/* Two independent readers, taking turns at different paces */
 static bool read_in_turns(void *arg, struct text *text)
 {
 	size_t chunks[2] = { 13, 500 };
@@ -847,8 +852,8 @@ TEST(two_readers)
 }
 
 /*
- * Two descriptors of one open file share its position and so the listing: what
- * is read by them in turns, put together, is one.
+ * Two descriptors of one open file share its position and thus the listing:
+ * what they read in turns forms one listing.
  */
 static bool read_shared(void *arg, struct text *text)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Names and commands, whatever is in them: no field or row can be forged. */
+/* Names and commands cannot forge a field or a row, whatever they contain. */
 
 #include <errno.h>
 #include <pthread.h>
@@ -24,7 +24,7 @@ static const char * const hostile[] = {
 	"\377\377\377\377\377\377\377\377\377\377\377\377\377\377\377",
 };
 
-/* What fdinfo and bufinfo make of a name: control bytes and backslashes go */
+/* A name as fdinfo and bufinfo escape it: control bytes and backslashes */
 static void escape_control(const char *name, char *out)
 {
 	for (; *name; name++) {
@@ -110,7 +110,7 @@ FIXTURE_TEARDOWN(names)
 	close(self->fd);
 }
 
-/* Each comes back from the list as it was set, and escaped elsewhere */
+/* The list gives back each name as it was set; other files escape it */
 TEST_F(names, hostile)
 {
 	const char *fault;
@@ -169,7 +169,7 @@ TEST_F(names, all_bytes)
 	}
 }
 
-/* Any bytes of any length, also of one that is refused; half of them nasty */
+/* Any bytes of any length, even too long; half of the bytes are special */
 static void random_bytes(unsigned int *seed, char *bytes, size_t len)
 {
 	static const char nasty[] = "\\\n\t -#0\177\033";
@@ -210,7 +210,7 @@ TEST_F_TIMEOUT(names, random_bytes, 36000)
 	EXPECT_LT(0, refused);
 }
 
-/* Set, changed, emptied: what is there now counts */
+/* Set, changed, emptied: the current name is shown */
 TEST_F(names, changed_and_emptied)
 {
 	char begin[32], *end;
@@ -229,7 +229,7 @@ TEST_F(names, changed_and_emptied)
 	ASSERT_TRUE(row_of(self->fd, &row));
 	EXPECT_STREQ("", row.name);
 
-	/* An empty field is -, so the row ends with that */
+	/* An empty field is "-", so the row ends with that */
 	ASSERT_TRUE(text_read_path(LIST_PROC, &text));
 	snprintf(begin, sizeof(begin), "\n%llu ", buffer_ino(self->fd));
 	end = strstr(text.s, begin);
@@ -240,7 +240,7 @@ TEST_F(names, changed_and_emptied)
 	text_free(&text);
 }
 
-/* Too long a name is refused and the old one stays */
+/* A name that is too long is refused, and the old one stays */
 TEST_F(names, too_long)
 {
 	struct row row;
@@ -254,7 +254,7 @@ TEST_F(names, too_long)
 	EXPECT_STREQ("old", row.name);
 }
 
-/* As with names, so with the exporting task's */
+/* The name of the exporting task is escaped, too */
 TEST_F(names, hostile_commands)
 {
 	char set[16], comm[16];
@@ -323,7 +323,7 @@ static void *rename_again(void *arg)
 	return NULL;
 }
 
-/* Renamed while it is listed: one name or the other, not a mixture */
+/* Renamed while listed: one name or the other, never a mixture */
 TEST_F(names, renamed_meanwhile)
 {
 	struct renamer renamer = { .fd = self->fd };
@@ -345,7 +345,7 @@ TEST_F(names, renamed_meanwhile)
 	EXPECT_EQ(1000, i);
 }
 
-/* All of fdinfo and bufinfo is as it was: fields, order, newest first */
+/* Fields and order of fdinfo and bufinfo are unchanged, newest first */
 TEST_F(names, older_interfaces)
 {
 	unsigned long long ino = 0, size = 0;

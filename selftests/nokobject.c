@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * An export and a release call no kobject, kset, kernfs or sysfs function:
- * probes on those functions count what 1,000 of each do.
+ * probes on those functions count the calls in 1,000 of each.
  *
- * With DMABUF_STATS_COUNT_ONLY set in the environment, the counts are printed
- * and not judged, on kernels without the statistics as well: where buffers
- * have a directory each, there are thousands.
+ * If DMABUF_STATS_COUNT_ONLY is set in the environment, the counts are only
+ * printed, on kernels without the statistics, too: with a directory for each
+ * buffer, there are thousands.
  */
 
 #include <errno.h>
@@ -18,7 +18,7 @@
 
 #define EXPORTS		1000
 
-/* Proves that the probes work; hit once for each export */
+/* Hit once for each export, which proves that probes work */
 #define CONTROL		"dma_buf_export"
 
 static const char * const functions[] = {
@@ -38,8 +38,8 @@ static const char * const functions[] = {
 };
 
 /*
- * Functions of their own on every kernel. Those of kobjects can be probed only
- * without DYNAMIC_FTRACE or with KPROBE_EVENTS_ON_NOTRACE.
+ * Not inlined on any kernel. kobject functions can be probed only without
+ * DYNAMIC_FTRACE or with KPROBE_EVENTS_ON_NOTRACE.
  */
 static const char * const needed[] = {
 	CONTROL, "kobject_add", "kobject_init_and_add", "kobject_del",
@@ -56,7 +56,7 @@ static bool needs(const char *function)
 	return false;
 }
 
-/* A probe is hit by any task: what work queued from an export does counts */
+/* Any task hits a probe, so work queued by an export is counted, too */
 static bool hits_read(unsigned long *hits)
 {
 	char event[64], *line, *next;
@@ -132,8 +132,8 @@ FIXTURE_TEARDOWN(nokobject)
 }
 
 /*
- * Other tasks may make kobjects meanwhile, so the best of some runs counts; an
- * export that makes one does so in each of them.
+ * Other tasks may create kobjects meanwhile, so the best of several runs
+ * counts. An export that creates one would do so in each of them.
  */
 TEST_F(nokobject, export_and_release)
 {
@@ -158,7 +158,7 @@ TEST_F(nokobject, export_and_release)
 		}
 		for (i = 0; i < EXPORTS; i++)
 			close(fds[i]);
-		/* For what may have been put off */
+		/* Wait for deferred work */
 		usleep(300000);
 		ASSERT_TRUE(hits_read(after));
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The kernel's iterator over open DMA-BUFs, Linux 6.16 and later */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,70 +15,66 @@
 
 #include "dmabuf_stat.skel.h"
 
-static char *read_rows(struct dmabuf_stat_bpf *skel, size_t *size)
+/* Loaded once: that costs more than it takes to read 1,000 rows */
+static struct dmabuf_stat_bpf *skel;
+static struct bpf_link *iterator;
+
+static bool load(void)
 {
-	struct bpf_link *link = bpf_program__attach_iter(skel->progs.rows, NULL);
-	/* more than the kernel's buffer: rows end where it is full or at the end */
+	if (iterator)
+		return true;
+	libbpf_set_print(NULL);
+	if (!skel)
+		skel = dmabuf_stat_bpf__open_and_load();
+	if (skel)
+		iterator = bpf_program__attach_iter(skel->progs.rows, NULL);
+	/* there is no such iterator */
+	if (errno == ESRCH)
+		errno = ENOENT;
+	return iterator;
+}
+
+/* Rows, and at the end how many of them the kernel has seen */
+char *bpf_rows(size_t *size)
+{
+	/* more than the kernel's buffer: a read ends where that is full */
 	const size_t chunk = 256 << 10;
 	struct dmabuf_end end = { 0 };
 	unsigned int key = 0;
 	char *data = NULL;
-	ssize_t n = -1;
-	int fd = -1, err;
+	ssize_t n;
+	int fd, map, err;
 
 	*size = 0;
-	if (link)
-		fd = bpf_iter_create(bpf_link__fd(link));
-	if (fd >= 0) {
-		do {
-			data = xrealloc(data, *size + chunk, 1);
-			n = read(fd, data + *size, chunk);
-			if (n > 0)
-				*size += n;
-		} while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
+	if (!root_live || sizeof(long) < 8) {
+		/* the program takes the kernel's longs for 64 bits */
+		errno = root_live ? ENOTSUP : ENOENT;
+		return NULL;
 	}
-	if (n < 0 || bpf_map_lookup_elem(bpf_map__fd(skel->maps.end), &key, &end)) {
+	if (!load())
+		return NULL;
+	map = bpf_map__fd(skel->maps.end);
+	if (bpf_map_update_elem(map, &key, &end, BPF_ANY))
+		return NULL;
+	fd = bpf_iter_create(bpf_link__fd(iterator));
+	if (fd < 0)
+		return NULL;
+	do {
+		data = xrealloc(data, *size + chunk, 1);
+		n = read(fd, data + *size, chunk);
+		if (n > 0)
+			*size += n;
+	} while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
+	if (n < 0 || bpf_map_lookup_elem(map, &key, &end)) {
+		err = errno;
 		free(data);
-		data = NULL;
-	} else {
-		memcpy(data + *size, &end, sizeof(end));
-		*size += sizeof(end);
-	}
-	err = errno;
-	if (fd >= 0)
 		close(fd);
-	bpf_link__destroy(link);
-	errno = err;
-	return data;
-}
-
-char *bpf_rows(size_t *size)
-{
-	struct dmabuf_stat_bpf *skel;
-	char *data;
-	int err;
-
-	if (!root_live) {
-		errno = ENOENT;
+		errno = err;
 		return NULL;
 	}
-	/* the program takes the kernel's longs and pointers for 64 bits */
-	if (sizeof(long) < 8) {
-		errno = ENOTSUP;
-		return NULL;
-	}
-	libbpf_set_print(NULL);
-	skel = dmabuf_stat_bpf__open_and_load();
-	if (!skel) {
-		/* there is no such iterator */
-		if (errno == ESRCH)
-			errno = ENOENT;
-		return NULL;
-	}
-	data = read_rows(skel, size);
-	err = errno;
-	dmabuf_stat_bpf__destroy(skel);
-	errno = err;
+	close(fd);
+	memcpy(data + *size, &end, sizeof(end));
+	*size += sizeof(end);
 	return data;
 }
 #else
@@ -128,7 +125,7 @@ int bpf_read(struct snap *s)
 	if (root_live)
 		data = bpf_rows(&size);
 	else
-		data = rec_slurp(rec_path(s, rec_bpf), &size);
+		data = rec_slurp(rec_path(s, REC_BPF), &size);
 	if (!data)
 		return -errno;
 	if (size < sizeof(end) || (size - sizeof(end)) % sizeof(row)) {
@@ -140,11 +137,22 @@ int bpf_read(struct snap *s)
 		memcpy(&row, data + at, sizeof(row));
 		got.rows++;
 		got.bytes += row.size;
-		add(s, &row);
 	}
 	memcpy(&end, data + at, sizeof(end));
+	if (got.rows != end.rows || got.bytes != end.bytes) {
+		/* what shows all is better */
+		if (!opt.source && !faccessat(root_fd, BUFINFO, R_OK, 0)) {
+			free(data);
+			return -EMSGSIZE;
+		}
+		snap_note(s, true, "BPF iterator: cut short, as by Linux 6.16 to 6.18");
+	}
+	/* the newest comes first; the list has it last */
+	while (at) {
+		at -= sizeof(row);
+		memcpy(&row, data + at, sizeof(row));
+		add(s, &row);
+	}
 	free(data);
-	if (got.rows != end.rows || got.bytes != end.bytes)
-		snap_note(s, true, "BPF iterator: cut short, as by Linux 6.16 to 6.18; try --source bufinfo");
 	return 0;
 }

@@ -8,8 +8,6 @@
 
 #include "dmabuf-stat.h"
 
-#define BUFINFO "sys/kernel/debug/dma_buf/bufinfo"
-
 enum { B_SIZE, B_FLAGS, B_COUNT, B_EXPORTER, B_INO, B_NAME, B_N };
 
 static const char * const names[B_N] = {

@@ -176,6 +176,9 @@ struct task {
 
 const struct task *task_of(uint64_t pid, bool more);
 void tasks_forget(void);
+const char *user_of(uint64_t pid);
+
+#define BUFINFO "sys/kernel/debug/dma_buf/bufinfo"
 
 /* snap.c */
 enum { WANT_HOLDERS = 1, WANT_DEVICES = 2, WANT_TOTALS = 4, WANT_SUMS = 8 };
@@ -285,7 +288,7 @@ void holders(struct snap *s, struct table *t);
 const char *class_of(struct snap *s, const struct buf *b);
 const char *pattern(const char *name);
 
-/* The commands; they return the exit status but for partial data */
+/* The commands; they return the exit status, except that of partial data */
 int cmd_summary(struct snap *s);
 int cmd_buffers(struct snap *s);
 int cmd_groups(struct snap *s, const char *command, const char *by);
@@ -298,7 +301,10 @@ int cmd_top(struct snap *s);
 void metrics(struct snap *s);
 
 /* record.c: captures in a tar file */
-extern const char rec_meta[], rec_dev[], rec_bpf[];
+#define REC_META	"dmabuf-stat-record"
+#define REC_DEV		"dmabuf-dev"
+#define REC_BPF		"dmabuf-iter"
+
 void record(void);
 void root_open(const char *path);
 /* Of a recording; NULL if it lacks the key */

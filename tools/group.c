@@ -25,7 +25,7 @@ static struct cell key(const struct buf *b, int which)
 	case G_CGROUP:
 		return c_str(t ? t->cgroup : NULL);
 	case G_USER:
-		return c_str(t ? t->user : NULL);
+		return c_str(t ? user_of(b->pid) : NULL);
 	case G_EXPORTER:
 		return c_str(b->exporter);
 	case G_MODULE:
@@ -163,9 +163,10 @@ void allocators(struct snap *s, struct table *t)
 
 static const char *holder_key(struct snap *s, uint32_t proc)
 {
-	const struct task *t = task_of(s->procs[proc].pid, true);
+	uint64_t pid = s->procs[proc].pid;
 
-	return strcmp(opt.by, "user") ? t->cgroup : t->user;
+	return strcmp(opt.by, "user") ? task_of(pid, true)->cgroup :
+	       user_of(pid);
 }
 
 struct part {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* leaks and check: what only grows, and what nobody should still have */
+/* leaks and check: what only grows, and what should be freed by now */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -204,48 +204,79 @@ static void sample(struct snap *s)
 }
 
 static void grown(const char *rule, const struct track *t,
-		  const struct trend *v, const char *what, const char *next)
+		  const struct trend *v, const char *what, const char *who,
+		  const char *next)
 {
 	suspect(rule, t->subject ?: xasprintf("ino=%" PRIu64, t->ino),
 		t->subject ? t->nr : 1, t->bytes,
-		xasprintf("%" PRIu64 " to %" PRIu64 " %s in %u samples, never fewer",
-			  v->first, v->last, what, samples),
+		xasprintf("%" PRIu64 " to %" PRIu64 " %s in %u samples, never fewer%s",
+			  v->first, v->last, what, samples, who),
 		next);
 }
 
-static void growth(void)
+/* For each buffer, the record of the process with most descriptors of it */
+static const struct hold **most_fds(struct snap *s)
 {
+	const struct hold **most = xrealloc(NULL, s->n, sizeof(*most));
+	size_t i;
+
+	memset(most, 0, s->n * sizeof(*most));
+	for (i = 0; i < s->nhold; i++) {
+		const struct hold *h = &s->holds[i];
+
+		if (!most[h->buf] || h->fds > most[h->buf]->fds)
+			most[h->buf] = h;
+	}
+	return most;
+}
+
+static char *who_has(struct snap *s, const struct hold **most, uint64_t ino)
+{
+	struct buf *b = snap_find(s, ino);
+	const struct hold *h = b ? most[b - s->bufs] : NULL;
+
+	if (!h || h->fds < 2)
+		return xasprintf("%s", "");
+	return xasprintf("; pid %" PRIu64 " (%s) has %u descriptors of it",
+			 s->procs[h->proc].pid, s->procs[h->proc].comm ?: "?",
+			 h->fds);
+}
+
+static void growth(struct snap *s)
+{
+	const struct hold **most = most_fds(s);
 	size_t i;
 
 	for (i = 0; i < ntracks; i++) {
 		struct track *t = &tracks[i];
 
 		if (!t->subject) {
-			const char *next = xasprintf("dmabuf-stat buffer %" PRIu64,
-						     t->ino);
+			bool refs = grows(&t->n);
 
-			if (grows(&t->n))
-				grown("refs-grow", t, &t->n, "references",
-				      next);
-			else if (grows(&t->attached))
-				grown("attached-grow", t, &t->attached,
-				      "attachments", next);
+			if (refs || grows(&t->attached))
+				grown(refs ? "refs-grow" : "attached-grow", t,
+				      refs ? &t->n : &t->attached,
+				      refs ? "references" : "attachments",
+				      who_has(s, most, t->ino),
+				      xasprintf("dmabuf-stat buffer %" PRIu64,
+						t->ino));
 		} else if (grows(&t->n)) {
-			grown("group-grows", t, &t->n, "buffers",
+			grown("group-grows", t, &t->n, "buffers", "",
 			      "dmabuf-stat processes");
 		} else if (classified && grows(&t->kernel)) {
 			grown("kernel-only", t, &t->kernel,
-			      "buffers that no process holds",
+			      "buffers that no process holds", "",
 			      "dmabuf-stat buffers -f class=kernel");
 		} else if (grows(&t->gone)) {
 			grown("allocator-gone", t, &t->gone,
-			      "buffers of processes that have ended",
+			      "buffers of processes that have ended", "",
 			      "dmabuf-stat processes --by allocator");
 		}
 	}
+	free(most);
 }
 
-/* Each client that ended has left something behind: no chance */
+/* So many processes that left something behind are no coincidence */
 #define MANY	5
 
 static int by_group(const void *a, const void *b)
@@ -336,7 +367,7 @@ static void load_baseline(struct snap *s)
 		    opt.baseline);
 	fclose(f);
 	if (strcmp(boot, s->boot_id ?: "-"))
-		die("%s: is of another boot", opt.baseline);
+		die("%s: was made in another boot", opt.baseline);
 	base_ino = ino;
 }
 
@@ -397,10 +428,10 @@ int cmd_leaks(struct snap *s)
 	if (opt.save)
 		save_baseline(s);
 
-	growth();
+	growth(s);
 	collect(s, "closed", "no reference is left, but it is not freed", 0,
 		closed);
-	collect(s, "allocator-gone", "several processes that made it have ended",
+	collect(s, "allocator-gone", "many processes that allocated such buffers have ended",
 		MANY, gone);
 	if (opt.baseline) {
 		load_baseline(s);

@@ -49,7 +49,7 @@ int out_close(int status)
 
 	errno = 0;
 	if ((fflush(out) || bad) && !out_path) {
-		/* nobody reads on: not an error worth a word */
+		/* the reader has gone: not an error worth a word */
 		if (errno == EPIPE) {
 			stop = 1;
 			return status;

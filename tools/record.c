@@ -17,10 +17,6 @@
 
 #include "dmabuf-stat.h"
 
-const char rec_meta[] = "dmabuf-stat-record";
-const char rec_dev[] = "dmabuf-dev";
-const char rec_bpf[] = "dmabuf-iter";
-
 #define AFTER	".after"
 #define BLOCK	512
 #define PREFIX	"/dmabuf:"
@@ -168,11 +164,11 @@ static int listing(enum source source, const char *suffix)
 		t.s = bpf_rows(&t.n);
 		if (!t.s)
 			return -errno;
-		snprintf(name, sizeof(name), "%s%s", rec_bpf, suffix);
+		snprintf(name, sizeof(name), "%s%s", REC_BPF, suffix);
 		file(name, t);
 		return 0;
 	case SRC_BUFINFO:
-		return copy("sys/kernel/debug/dma_buf/bufinfo", suffix);
+		return copy(BUFINFO, suffix);
 	default:
 		return directories("sys/kernel/dmabuf/buffers", suffix);
 	}
@@ -237,7 +233,7 @@ static void descriptor(int fd, const char *proc, const char *num)
 		snprintf(before, sizeof(before), "%x:%x\n", major(st.st_dev),
 			 minor(st.st_dev));
 		if (!device_known && root_live)
-			entry(rec_dev, '0', "", before, strlen(before));
+			entry(REC_DEV, '0', "", before, strlen(before));
 		device_known = true;
 		n = snprintf(before, sizeof(before), "ino:\t%llu\n",
 			     (unsigned long long)st.st_ino);
@@ -311,16 +307,22 @@ void record(void)
 	struct text t;
 	DIR *dir = NULL;
 	size_t i;
-	int fd;
+	int fd, err;
 
 	for (i = 0; i < ARRAY_SIZE(stats); i++) {
 		snprintf(path, sizeof(path), "sys/kernel/dmabuf/stats/%s",
 			 stats[i]);
 		copy(path, "");
 	}
-	for (src = SRC_LIST; src < SRC_FDINFO; src++)
-		if ((!opt.source || opt.source == src) && !listing(src, ""))
+	for (src = SRC_LIST; src < SRC_FDINFO; src++) {
+		if (opt.source && opt.source != src)
+			continue;
+		err = listing(src, "");
+		if (!err)
 			break;
+		if (opt.source)
+			die("source %s: %s", source_name(src), strerror(-err));
+	}
 	fd = openat(root_fd, "proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0)
 		dir = fdopendir(fd);
@@ -342,7 +344,7 @@ void record(void)
 			ts.tv_sec * 1000ull + ts.tv_nsec / 1000000,
 			(unsigned long long)unreadable, initial_pid_ns());
 	t.n = strlen(t.s);
-	file(rec_meta, t);
+	file(REC_META, t);
 	fwrite(end, sizeof(end), 1, out);
 	if (unreadable)
 		fprintf(stderr, "dmabuf-stat: not all processes could be read (%llu could not); the recording says so\n",
@@ -352,7 +354,7 @@ void record(void)
 const char *rec_value(const char *key)
 {
 	static char buf[64];
-	struct lines *l = root_live ? NULL : lines_open(rec_meta);
+	struct lines *l = root_live ? NULL : lines_open(REC_META);
 	size_t n = strlen(key);
 	bool found = false;
 	char *line;
@@ -402,6 +404,21 @@ static bool name_ok(const char *name, char type)
 	    strspn(name + n, "0123456789") == strlen(name + n))
 		return type == '2';
 	return type != '2' && !(n && name[n]);
+}
+
+static void contents(FILE *f, const char *file, int to,
+		     unsigned long long size)
+{
+	char block[BLOCK];
+	size_t n;
+
+	for (; size; size -= n) {
+		n = size < BLOCK ? size : BLOCK;
+		if (fread(block, BLOCK, 1, f) != 1)
+			die("%s: cut short; record it again", file);
+		if (write(to, block, n) != (ssize_t)n)
+			die("%s: cannot unpack it: %s", file, strerror(errno));
+	}
 }
 
 static void unpack(const char *file, const char *dir, int fd)
@@ -460,17 +477,7 @@ static void unpack(const char *file, const char *dir, int fd)
 			if (to < 0)
 				die("%s: %s: %s", file, name, strerror(errno));
 			remove_later(path);
-			while (size) {
-				char block[BLOCK];
-				size_t n = size < BLOCK ? size : BLOCK;
-
-				if (fread(block, BLOCK, 1, f) != 1)
-					die("%s: cut short; record it again",
-					    file);
-				if (write(to, block, n) != (ssize_t)n)
-					die("%s: %s", dir, strerror(errno));
-				size -= n;
-			}
+			contents(f, file, to, size);
 			close(to);
 		}
 		free(path);

@@ -99,42 +99,71 @@ static int compare(const void *a, const void *b)
 	return r ?: (rx < ry ? -1 : rx > ry);
 }
 
-static bool matches(const struct table *t, const struct cell *row,
-		    const char *filter)
+static struct filter {
+	size_t column;
+	const char *val, *escaped;	/* exact, in either form */
+	bool is_regex;
+	regex_t regex;
+} *filters;
+
+static void filters_free(void)
 {
-	const char *eq = strchr(filter, '=');
-	char *name, buf[4096];
-	const struct cell *c;
-	bool ok;
+	size_t i;
 
-	if (!eq) {
-		fprintf(stderr, "dmabuf-stat: a filter is COLUMN=VALUE or COLUMN=~REGEX, not \"%s\"\n",
-			filter);
-		exit(EXIT_USAGE);
-	}
-	name = strndup(filter, eq - filter);
-	c = &row[column(t, name)];
-	free(name);
-	if (c->kind == K_NULL)
-		*buf = 0;
-	else if (c->kind == K_STR)
-		snprintf(buf, sizeof(buf), "%s", c->str);
-	else
-		snprintf(buf, sizeof(buf), "%" PRIu64, c->num);
-	if (eq[1] == '~') {
-		regex_t re;
+	for (i = 0; filters && i < opt.nfilter; i++)
+		if (filters[i].is_regex)
+			regfree(&filters[i].regex);
+	free(filters);
+	filters = NULL;
+}
 
-		if (regcomp(&re, eq + 2, REG_EXTENDED | REG_NOSUB)) {
-			fprintf(stderr, "dmabuf-stat: \"%s\" is no regular expression\n",
-				eq + 2);
+static void filters_make(const struct table *t)
+{
+	size_t i;
+
+	filters_free();
+	filters = xrealloc(NULL, opt.nfilter, sizeof(*filters));
+	memset(filters, 0, opt.nfilter * sizeof(*filters));
+	for (i = 0; i < opt.nfilter; i++) {
+		const char *eq = strchr(opt.filter[i], '=');
+		struct filter *f = &filters[i];
+		char *name;
+
+		if (!eq) {
+			fprintf(stderr, "dmabuf-stat: a filter is COLUMN=VALUE or COLUMN=~REGEX, not \"%s\"\n",
+				opt.filter[i]);
 			exit(EXIT_USAGE);
 		}
-		ok = !regexec(&re, buf, 0, NULL, 0);
-		regfree(&re);
-		return ok && c->kind != K_NULL;
+		name = strndup(opt.filter[i], eq - opt.filter[i]);
+		f->column = column(t, name);
+		free(name);
+		f->val = eq + 1;
+		f->escaped = escape(f->val);
+		f->is_regex = *f->val == '~';
+		if (f->is_regex && regcomp(&f->regex, f->val + 1,
+					   REG_EXTENDED | REG_NOSUB)) {
+			fprintf(stderr, "dmabuf-stat: \"%s\" is no regular expression\n",
+				f->val + 1);
+			exit(EXIT_USAGE);
+		}
 	}
-	return c->kind != K_NULL && (!strcmp(buf, eq + 1) ||
-	       !strcmp(buf, escape(eq + 1)));
+}
+
+static bool matches(const struct filter *f, const struct cell *row)
+{
+	const struct cell *c = &row[f->column];
+	char num[24];
+	const char *s = num;
+
+	if (c->kind == K_NULL)
+		return false;
+	if (c->kind == K_STR)
+		s = c->str;
+	else
+		snprintf(num, sizeof(num), "%" PRIu64, c->num);
+	if (f->is_regex)
+		return !regexec(&f->regex, s, 0, NULL, 0);
+	return !strcmp(s, f->val) || !strcmp(s, f->escaped);
 }
 
 static void print_json(const struct table *t, struct cell **rows, size_t n)
@@ -226,11 +255,9 @@ static void print_text(const struct table *t, struct cell **rows, size_t n)
 /* Mistakes on the command line are found before anything is printed */
 void table_check(const struct table *t)
 {
-	struct cell nothing[64] = { 0 };
-	size_t shown[64], j;
+	size_t shown[64];
 
-	for (j = 0; j < opt.nfilter; j++)
-		matches(t, nothing, opt.filter[j]);
+	filters_make(t);
 	if (opt.sort)
 		column(t, opt.sort);
 	choose(t, shown);
@@ -241,13 +268,14 @@ void table_print(struct table *t, const char *sort, uint64_t limit)
 	struct cell **rows = xrealloc(NULL, t->n, sizeof(*rows));
 	size_t i, j, n = 0;
 
+	filters_make(t);
 	if (opt.sort)
 		sort = opt.sort;
 	for (i = 0; i < t->n; i++) {
 		struct cell *row = t->cells + i * t->ncol;
 
 		for (j = 0; j < opt.nfilter; j++)
-			if (!matches(t, row, opt.filter[j]))
+			if (!matches(&filters[j], row))
 				break;
 		if (j == opt.nfilter)
 			rows[n++] = row;
@@ -263,6 +291,7 @@ void table_print(struct table *t, const char *sort, uint64_t limit)
 		print_json(t, rows, n);
 	else
 		print_text(t, rows, n);
+	filters_free();
 	free(rows);
 	free(t->cells);
 	memset(&t->cells, 0, sizeof(*t) - offsetof(struct table, cells));

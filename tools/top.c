@@ -198,9 +198,9 @@ static void head(struct snap *s)
 			fprintf(out, "%s %s %" PRIu64 " %s", i ? "," : "",
 				class_names[i], n[i], size(bytes[i]));
 	}
-	fprintf(out, "\n(p)rocesses (e)xporters (b)uffers   < > sort by %s   (r)everse\n",
+	fprintf(out, "\np processes   e exporters   b buffers   < > sort by %s   r reverse\n",
 		opt.sort);
-	fprintf(out, "space: pause   (q)uit   / filter: %s%s\n", wanted,
+	fprintf(out, "space pause   q quit   / filter: %s%s\n", wanted,
 		typing ? "_" : "");
 }
 

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "dmabuf-stat.h"
 
@@ -125,6 +126,10 @@ void holders(struct snap *s, struct table *t)
 		{ "limit" }, { "rss" }, { "pss" }, { "uss" },
 		{ "android_rss", true }, { "android_pss", true },
 	};
+	/* what is hidden need not be read */
+	bool all = opt.json || opt.columns || opt.nfilter ||
+		   (opt.sort && (!strcasecmp(opt.sort, "uid") ||
+				 !strncasecmp(opt.sort, "android", 7)));
 	size_t i;
 
 	*t = (struct table){ columns, ARRAY_SIZE(columns) };
@@ -140,8 +145,8 @@ void holders(struct snap *s, struct table *t)
 		c = table_row(t);
 		*c++ = c_num(p->pid);
 		*c++ = c_str(p->comm);
-		task = task_of(p->pid, true);
-		*c++ = c_if(task->has_uid, c_num(task->uid));
+		task = all ? task_of(p->pid, true) : NULL;
+		*c++ = c_if(all && task->has_uid, c_num(all ? task->uid : 0));
 		*c++ = c_num(p->buffers);
 		*c++ = c_num(p->fds);
 		*c++ = c_num(p->paths);
@@ -154,10 +159,10 @@ void holders(struct snap *s, struct table *t)
 		*c++ = c_if(!s->unseen, c_bytes(p->uss));
 		snprintf(path, sizeof(path), "proc/%" PRIu64 "/dmabuf_rss",
 			 p->pid);
-		*c++ = c_if(read_u64(path, &rss), c_bytes(rss));
+		*c++ = c_if(all && read_u64(path, &rss), c_bytes(rss));
 		snprintf(path, sizeof(path), "proc/%" PRIu64 "/dmabuf_pss",
 			 p->pid);
-		*c++ = c_if(read_u64(path, &pss), c_bytes(pss));
+		*c++ = c_if(all && read_u64(path, &pss), c_bytes(pss));
 	}
 }
 
@@ -213,7 +218,7 @@ int cmd_buffer(struct snap *s, uint64_t ino)
 
 	table_check(&t);
 	if (!opt.json) {
-		strcpy(size, "?");
+		snprintf(size, sizeof(size), "?");
 		if (b->has & HAS_SIZE)
 			human(size, sizeof(size), b->size);
 		fprintf(out, "inode %" PRIu64 ", %s, exporter %s, module %s, name %s\n",
@@ -458,7 +463,7 @@ int cmd_summary(struct snap *s)
 		};
 
 		if (!snap_total(s, i, &val))
-			strcpy(text, "?");
+			snprintf(text, sizeof(text), "?");
 		else if (i == ST_BUFFERS || i == ST_NR_EXPORTED)
 			snprintf(text, sizeof(text), "%" PRIu64, val);
 		else

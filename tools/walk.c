@@ -429,7 +429,6 @@ static void task_more(struct task *t)
 		if (sscanf(line, "Uid:\t%*u\t%llu", &uid) == 1) {
 			t->uid = uid;
 			t->has_uid = true;
-			t->user = user_name(uid);
 		}
 	lines_close(l);
 	snprintf(path, sizeof(path), "proc/%llu/cgroup",
@@ -466,6 +465,15 @@ const struct task *task_of(uint64_t pid, bool more)
 	if (more && !t->more)
 		task_more(t);
 	return t;
+}
+
+const char *user_of(uint64_t pid)
+{
+	const struct task *t = task_of(pid, true);
+
+	if (t->has_uid && !t->user)
+		task_slot(pid)->user = user_name(t->uid);
+	return t->user;
 }
 
 static void describe(struct proc *p, int pid)
@@ -579,7 +587,7 @@ static void captured_dev(void)
 	unsigned int major, minor;
 	char text[32];
 
-	w.have_dev = read_word(rec_dev, text, sizeof(text)) &&
+	w.have_dev = read_word(REC_DEV, text, sizeof(text)) &&
 		     sscanf(text, "%x:%x", &major, &minor) == 2;
 	if (w.have_dev)
 		w.dev = makedev(major, minor);

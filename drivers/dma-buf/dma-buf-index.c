@@ -19,24 +19,25 @@
 /**
  * DOC: index
  *
- * Every dma-buf is on one list, ordered by its number, from its export until
- * the exporter's release callback has returned. The number is assigned under
- * the lock that also orders the insertion, so a new buffer always goes to the
- * tail, no number is used twice, and the place of a buffer never changes.
+ * Every dma-buf is on one list, in the order of the numbers, from its export
+ * until the exporter's release callback has returned. Numbers are assigned
+ * under the lock that protects the list, so a new buffer always goes to the
+ * tail, no number is used twice, and buffers never change places.
  *
- * The lock is a spinlock and a leaf: nothing is waited for while it is held. On
+ * The lock is a spinlock and a leaf: its holder waits for nothing. On
  * PREEMPT_RT, functions documented as non-sleeping may sleep on it. It is held
- * to insert, to mark, to remove, or to look at no more than
+ * to insert, mark or remove a buffer, or to look at no more than
  * %DMA_BUF_INDEX_BATCH nodes. A walk that has to go further leaves a cursor, a
- * node without a number, drops the lock and resumes there. So how long an
- * exporter may have to wait does not depend on the number of buffers.
+ * node without a number, drops the lock, and resumes at the cursor. The time
+ * that an export may wait therefore does not depend on the number of buffers.
  *
- * A buffer whose file is being released is marked under the lock. That could do
- * without it if all walkers looked at the file as get_file_active() does, in case
- * it is reused. It would save 25 of more than 8,000 instructions for each buffer.
+ * A buffer is marked under the lock when its file is released. Walkers could do
+ * without the mark if all of them checked for a reused file, as
+ * get_file_active() does, but that would save only a few of the thousands of
+ * instructions that the life of a buffer takes.
  */
 
-/* Number of nodes that are looked at while the lock is held */
+/* Maximum number of nodes to look at in one hold of the lock */
 #define DMA_BUF_INDEX_BATCH	32
 
 static struct {
@@ -49,7 +50,7 @@ static struct {
 };
 
 #ifdef CONFIG_DMABUF_STATS
-/* Not in the cache line of the lock, so that readers do not take it away */
+/* Not in the cache line of the lock, which readers would make bounce */
 struct dma_buf_totals dma_buf_totals ____cacheline_aligned_in_smp;
 
 /* The lock excludes other writers; on 64-bit this is a plain load and store */
@@ -64,7 +65,7 @@ static void dma_buf_index_count(u64 nr, u64 bytes)
 	dma_buf_total_add(&dma_buf_totals.bytes, bytes);
 }
 
-/* Before the bytes change, so that hardly a reader finds them above the peak */
+/* Called before the bytes change, so readers rarely see them above the peak */
 static void dma_buf_index_count_export(u64 size)
 {
 	u64 bytes = atomic64_read(&dma_buf_totals.bytes) + size;
@@ -89,16 +90,15 @@ static void dma_buf_index_set_creator(struct dma_buf_entry *entry)
 	entry->time = ktime_get_boottime_ns();
 	entry->pid = task_tgid_nr(current);
 	/*
-	 * Without a lock: if another thread renames this one at the same time,
-	 * the list shows a mix of both names. It ends with a NUL anyway.
+	 * No lock: if another thread changes the name at the same time, the
+	 * list may show a mix of both names. The last byte is always NUL.
 	 */
 	data_race(memcpy(entry->comm, current->comm, sizeof(entry->comm)));
 }
 
 /*
- * Move a cursor, which may be new with an initialized list_head, in front of the
- * first buffer. Return the number of the buffer exported last, 0 if there was
- * none.
+ * Move a cursor in front of the first buffer. The list_head of a new cursor
+ * must be initialized. Returns the number of the buffer exported last, or 0.
  */
 u64 dma_buf_index_rewind(struct dma_buf_index_node *cursor)
 {
@@ -127,9 +127,9 @@ static bool dma_buf_index_copy(struct dma_buf_entry *entry,
 	bool open = !entry->closed;
 
 	row->name[0] = '\0';
-	/* Looked at again under its lock, and most buffers have no name */
+	/* Most buffers have no name. If there is one, recheck with the lock */
 	if (data_race(READ_ONCE(dmabuf->name))) {
-		/* Only tried: probes of tracepoints run under this lock */
+		/* Do not spin: tracepoint probes run with this lock held */
 		if (!spin_trylock(&dmabuf->name_lock))
 			return false;
 		if (dmabuf->name)
@@ -139,9 +139,9 @@ static bool dma_buf_index_copy(struct dma_buf_entry *entry,
 
 	row->ino = entry->node.ino;
 	row->size = dmabuf->size;
-	/* The lock keeps the file of a buffer that is not closed */
+	/* The index lock keeps the file of an open buffer from being freed */
 	row->refs = open ? file_count(dmabuf->file) : 0;
-	/* fcntl() changes the flags by a plain store */
+	/* fcntl() changes the flags with a plain store */
 	row->flags = open ? data_race(READ_ONCE(dmabuf->file->f_flags)) : 0;
 	row->attached = READ_ONCE(entry->nr_attachments);
 	row->time = entry->time;
@@ -155,20 +155,20 @@ static bool dma_buf_index_copy(struct dma_buf_entry *entry,
 
 /**
  * dma_buf_index_find - find a buffer by its number and copy its row
- * @cursor: caller's cursor; must be in the index and not behind any buffer with
- *	a number of @ino or more
+ * @cursor: caller's cursor; must be in the index, in front of all buffers with
+ *	a number of @ino or higher
  * @ino: lowest number to look for, at least 1
  * @last: highest number to look for
- * @row: where to put the row of the buffer with the lowest such number
+ * @row: filled in from the buffer with the lowest number in this range
  *
- * Moves @cursor right in front of that buffer, so that the next call finds this
- * buffer or the next in a step or two. No reference is kept: the buffer may be
- * released as soon as this returns. The strings of @row remain valid under
- * rcu_read_lock() because a module that goes away waits for RCU.
+ * Moves @cursor directly in front of that buffer, so the next call finds this
+ * buffer or the next one in a step or two. Keeps no reference: the buffer may
+ * be released as soon as this returns. The strings in @row stay valid under
+ * rcu_read_lock() because unloading a module waits for a grace period.
  *
- * Context: May sleep. Takes the index lock repeatedly while it has to pass many
- * cursors of others or the name of the buffer is locked. Returns with
- * rcu_read_lock() held, also on failure.
+ * Context: May sleep. Takes the index lock, repeatedly if many other cursors
+ * are in the way or the name of the buffer is locked. Returns with
+ * rcu_read_lock() held, even if no buffer is found.
  *
  * Return: false if there is no such buffer.
  */
@@ -192,7 +192,7 @@ bool dma_buf_index_find(struct dma_buf_index_node *cursor, u64 ino, u64 last,
 			found = dma_buf_index_copy(entry, row);
 			if (found)
 				break;
-			/* Wait for the name in front of the buffer */
+			/* Wait for the name with the cursor at the buffer */
 			list_move_tail(&cursor->list, pos);
 			spin_unlock(&dma_buf_index.lock);
 			schedule_timeout_uninterruptible(1);
@@ -223,8 +223,7 @@ static inline void dma_buf_index_set_creator(struct dma_buf_entry *entry) {}
  * dma_buf_index_add - assign a number to a new buffer and add it to the index
  * @dmabuf: new buffer, complete except for its number
  *
- * From here on others can find the buffer. The number is also that of the
- * buffer's inode.
+ * Makes the buffer visible to walks. Its number becomes the inode number, too.
  *
  * Context: Takes the index lock; does not sleep. Cannot fail.
  */
@@ -278,9 +277,9 @@ void dma_buf_index_del(struct dma_buf *dmabuf)
  * dma_buf_index_get_older - get the next buffer of a walk from new to old
  * @dmabuf: buffer that the caller holds a reference to, NULL to begin
  *
- * Buffers exported after the walk began are not visited. A buffer on its way to
- * its release has no reference left to share and is passed over. An exiting
- * process may leave any number of them.
+ * Buffers exported after the walk began are not visited. A buffer whose last
+ * reference is gone is skipped even if its file has not been released yet; an
+ * exiting process may leave any number of these.
  *
  * Context: May sleep. Takes the index lock.
  *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The index of dma-bufs, and what the core keeps about a buffer for itself
+ * The index of dma-bufs, and the core's private data of a buffer
  */
 
 #ifndef _DMA_BUF_INDEX_H
@@ -27,14 +27,14 @@ struct dma_buf_index_node {
 };
 
 /**
- * struct dma_buf_entry - a dma-buf and what the core keeps about it
+ * struct dma_buf_entry - a dma-buf with the core's private data
  * @node: place in the index
  * @closed: the file is being released; protected by the index lock
  * @own_resv: the reservation object follows this structure
  * @nr_attachments: number of attachments; written under the reservation lock
  * @pid: thread group of the task that exported the buffer
  * @comm: name of that task at the time
- * @time: when that was, in nanoseconds of CLOCK_BOOTTIME
+ * @time: time of the export, in nanoseconds of CLOCK_BOOTTIME
  * @dmabuf: the part that drivers see
  *
  * dma_buf_export() allocates every &struct dma_buf as part of an entry.
@@ -87,7 +87,7 @@ extern struct dma_buf_totals dma_buf_totals;
 
 void dma_buf_index_reset_peak(void);
 
-/* What the list shows of a buffer, copied under the index lock */
+/* A buffer's row in the list, copied under the index lock */
 struct dma_buf_row {
 	u64 ino;
 	size_t size;
@@ -98,7 +98,7 @@ struct dma_buf_row {
 	pid_t pid;
 	char comm[TASK_COMM_LEN];
 	const char *exporter;	/* valid under rcu_read_lock() */
-	const char *module;	/* the same; NULL if built in */
+	const char *module;	/* likewise; NULL if built in */
 	char name[DMA_BUF_NAME_LEN];
 };
 
@@ -109,7 +109,7 @@ bool dma_buf_index_find(struct dma_buf_index_node *cursor, u64 ino, u64 last,
 
 extern const struct file_operations dma_buf_list_fops;
 
-/* Record that @dmabuf gained or lost an attachment, under its @resv */
+/* Count an attachment gained or lost, with the reservation lock held */
 static inline void dma_buf_count_attachment(struct dma_buf *dmabuf, int nr)
 {
 	struct dma_buf_entry *entry = to_dma_buf_entry(dmabuf);

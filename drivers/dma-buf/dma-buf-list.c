@@ -2,9 +2,9 @@
 /*
  * The list of all dma-bufs, one line for each, generated when it is read
  *
- * The position in the file is the number of the next buffer, so it does not
- * matter which others come and go between two reads. A row is copied while the
- * index lock is held once, and formatted afterwards.
+ * The file position is the number of the next buffer, so it stays valid while
+ * buffers come and go between two reads. Each row is copied under the index
+ * lock and formatted after the lock is dropped.
  */
 
 #include <linux/capability.h>
@@ -23,23 +23,23 @@
 
 #include "dma-buf-index.h"
 
-/* The names and the order are an interface: see ABI/testing/procfs-dmabufs */
+/* Names and order are ABI, see Documentation/ABI/testing/procfs-dmabufs */
 #define DMA_BUF_LIST_HEADER						\
 	"# dmabufs 1\n"							\
 	"# ino size refs attached flags time pid comm exporter module name\n"
 
-/* An open file; @last to @bytes belong to the current listing */
+/* State of an open file; @last, @nr and @bytes are those of the listing */
 struct dma_buf_list {
 	struct dma_buf_index_node cursor;
 	u64 last;		/* number of the last buffer to be listed */
-	u64 nr;			/* rows that the reader has passed */
-	u64 bytes;		/* the sum of their sizes */
-	struct dma_buf_row row;	/* the current one */
+	u64 nr;			/* rows listed so far */
+	u64 bytes;		/* sum of their sizes */
+	struct dma_buf_row row;	/* current row */
 };
 
 /*
- * Return the row at or after @pos, @list itself for the line that ends the
- * listing, and NULL after that. Takes rcu_read_lock() in each case.
+ * Returns the row at or after @pos, @list itself for the line that ends the
+ * listing, and NULL after that. Takes rcu_read_lock() in any case.
  */
 static void *dma_buf_list_find(struct dma_buf_list *list, u64 pos)
 	__acquires(RCU)
@@ -70,7 +70,7 @@ static void *dma_buf_list_next(struct seq_file *m, void *v, loff_t *pos)
 {
 	struct dma_buf_list *list = m->private;
 
-	/* A seek may get here for every buffer of a long list */
+	/* A seek may call this for every buffer of a long list */
 	rcu_read_unlock();
 	cond_resched();
 
@@ -95,8 +95,8 @@ static void dma_buf_list_stop(struct seq_file *m, void *v)
 }
 
 /*
- * Show @s as one field, whatever is in it: an empty field is "-", and bytes that
- * are not printable, spaces and backslashes are escaped, as is the text "-".
+ * Show @s as one field: "-" if it is empty. Spaces, backslashes and bytes that
+ * are not printable ASCII are escaped, and so is the text "-" itself.
  */
 static void dma_buf_list_show_text(struct seq_file *m, const char *s)
 {
@@ -111,7 +111,7 @@ static void dma_buf_list_show_text(struct seq_file *m, const char *s)
 		seq_puts(m, "\\055");
 		return;
 	}
-	/* Most texts need no escaping, which takes far longer */
+	/* Most strings need no escaping, which is much slower */
 	while (isgraph(*p) && isascii(*p) && *p != '\\')
 		p++;
 	if (!*p)

@@ -74,7 +74,7 @@ void dma_buf_show_mem(void)
 		(u64)atomic64_read(&dma_buf_totals.peak_bytes));
 }
 
-/* A separate initcall, so that dma-buf works if the files cannot be made */
+/* A separate initcall, so that dma-buf works even without the files */
 static int __init dma_buf_stats_init(void)
 {
 	struct kobject *kobj;

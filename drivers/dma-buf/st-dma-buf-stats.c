@@ -3,7 +3,7 @@
  * KUnit tests of the index, the totals and the list of dma-bufs: what userspace
  * cannot reach
  *
- * Other buffers may be there, but none may come or go while these run.
+ * Other buffers may exist, but none may come or go while the tests run.
  */
 
 #include <kunit/test.h>
@@ -40,7 +40,7 @@
 #include "dma-buf-index.h"
 
 #define STATS_NR_BUFS		160
-#define STATS_NR_ROWS		60	/* of which some go while they are listed */
+#define STATS_NR_ROWS		60	/* some are released while they are listed */
 #define STATS_NR_WORKERS	8
 #define STATS_NR_CHURN		100	/* buffers that a worker releases at once */
 #define STATS_NR_HELD		8	/* buffers that a worker holds */
@@ -60,7 +60,7 @@ struct stats_buf {
 	u64 ino;
 	void (*on_release)(struct stats_buf *buf, struct dma_buf *dmabuf);
 	struct completion released;
-	void *data;		/* of @on_release */
+	void *data;		/* for @on_release */
 };
 
 struct stats_worker {
@@ -70,20 +70,20 @@ struct stats_worker {
 	struct stats_buf held[STATS_NR_HELD];
 	u64 numbers[STATS_NR_CHURN + STATS_NR_HELD];
 	size_t size;
-	struct completion ready;	/* @held is */
+	struct completion ready;	/* setup is done */
 	const char *error;
 };
 
 struct stats_test {
 	struct stats_totals base;	/* when the test began */
-	u64 last;			/* number given last, at that time */
+	u64 last;			/* last number assigned before it */
 	unsigned int nr;
 	struct stats_buf bufs[STATS_NR_BUFS];
 	struct workqueue_struct *wq;
 	struct stats_worker workers[STATS_NR_WORKERS];
-	struct completion entered;	/* the release of a buffer */
+	struct completion entered;	/* a release callback is running */
 	struct completion go;
-	struct dma_buf_index_node cursor;	/* of a test that may be cut short */
+	struct dma_buf_index_node cursor;	/* removed even if the test aborts */
 	bool has_cursor;
 	char text[STATS_TEXT_SIZE];
 };
@@ -104,7 +104,7 @@ static void stats_new_cursor(struct dma_buf_index_node *cursor)
 	dma_buf_index_rewind(cursor);
 }
 
-/* As dma_buf_iter_begin() and dma_buf_iter_next(), which not all kernels have */
+/* Like dma_buf_iter_begin() and dma_buf_iter_next(), not in all kernels */
 static struct dma_buf *stats_iter_begin(void)
 {
 	return dma_buf_index_get_older(NULL);
@@ -118,7 +118,7 @@ static struct dma_buf *stats_iter_next(struct dma_buf *dmabuf)
 	return next;
 }
 
-/* An exporter of nothing */
+/* An exporter without memory */
 
 static struct sg_table *stats_map(struct dma_buf_attachment *attach,
 				  enum dma_data_direction dir)
@@ -174,8 +174,8 @@ static int stats_buf_export_size(struct stats_buf *buf, size_t size)
 }
 
 /*
- * In a kernel thread fput() leaves the rest to a worker. This does not, so if
- * the reference was the last one, the buffer is gone when this returns.
+ * In a kernel thread, fput() defers the release to a worker. This does not, so
+ * if the reference was the last one, the buffer is gone when this returns.
  */
 static void stats_buf_put(struct stats_buf *buf)
 {
@@ -222,7 +222,7 @@ static bool stats_find(struct dma_buf_index_node *cursor, u64 ino, u64 last,
 	return found;
 }
 
-/* A failed assertion ends the thread of a test, and its stack with it */
+/* Not on the stack: a failed assertion ends the thread with the cursor added */
 static struct dma_buf_index_node *stats_add_cursor(struct stats_test *ctx)
 {
 	stats_new_cursor(&ctx->cursor);
@@ -248,7 +248,7 @@ static bool stats_find_buf(struct stats_buf *buf, struct dma_buf_row *row)
 	return found;
 }
 
-/* That the totals are @nr buffers and @bytes more than when the test began */
+/* Expect @nr buffers and @bytes more than when the test began */
 static void stats_expect(struct kunit *test, u64 nr, u64 bytes)
 {
 	struct stats_test *ctx = test->priv;
@@ -273,7 +273,7 @@ static void stats_expect(struct kunit *test, u64 nr, u64 bytes)
 	KUNIT_EXPECT_EQ(test, totals.bytes, sum);
 }
 
-/* For buffers that others release: wait until only @nr more are left */
+/* Wait until others have released all but @nr of the test's buffers */
 static void stats_settle(struct kunit *test, u64 nr)
 {
 	struct stats_test *ctx = test->priv;
@@ -320,8 +320,8 @@ static int stats_read_list(struct stats_test *ctx, size_t chunk)
 }
 
 /*
- * Expect the row of @buf in ctx->text to end with @rest, its columns from refs on
- * with the time left out
+ * Expect the columns of @buf in ctx->text from refs on, without the time, to be
+ * @rest
  */
 static void stats_expect_row(struct kunit *test, struct stats_buf *buf,
 			     size_t size, const char *rest)
@@ -394,17 +394,17 @@ static void stats_exit(struct kunit *test)
 			dma_buf_put(ctx->bufs[i].dmabuf);
 	}
 	stats_settle(test, 0);
-	/* Names of exporters and modules are the test's, which frees them now */
+	/* The test frees names of exporters and modules after this */
 	synchronize_rcu();
 
-	/* Whatever a test does, it leaves nothing behind */
+	/* No test may leave anything behind */
 	stats_get_totals(&totals);
 	KUNIT_EXPECT_EQ(test, totals.nr_buffers, ctx->base.nr_buffers);
 	KUNIT_EXPECT_EQ(test, totals.bytes, ctx->base.bytes);
 
 	dma_buf_index_reset_peak();
 
-	/* Rather leak than have a late release write to freed memory */
+	/* Leak it rather than let a late release write to freed memory */
 	if (totals.nr_buffers == ctx->base.nr_buffers)
 		kvfree(ctx);
 }
@@ -423,7 +423,7 @@ static void stats_expect_exported(struct kunit *test, u64 peak, u64 nr,
 			ctx->base.bytes_exported + bytes);
 }
 
-/* Sizes up to that of the address space; sums modulo 2^64 */
+/* Sizes up to the size of the address space; sums modulo 2^64 */
 static void stats_test_sizes(struct kunit *test)
 {
 	static const size_t sizes[] = {
@@ -482,7 +482,7 @@ static void stats_worker_number(struct stats_worker *worker, int i,
 		worker->error = "fewer exported than the number of a buffer";
 }
 
-/* Exports and releases, then exports more, and releases those when told to */
+/* Exports and releases, then exports more, to be released on request */
 static void stats_export_work(struct work_struct *work)
 {
 	struct stats_worker *worker =
@@ -511,8 +511,8 @@ static void stats_export_work(struct work_struct *work)
 }
 
 /*
- * Many threads export and release at once: numbers are unique, without a gap
- * and ascending, the list is in their order, and the peak is exact.
+ * Many threads export and release at once: numbers are unique and ascend
+ * without gaps, the list is in their order, and the peak is exact.
  */
 static void stats_test_threads(struct kunit *test)
 {
@@ -576,7 +576,7 @@ static void stats_test_threads(struct kunit *test)
 	stats_expect(test, 0, 0);
 }
 
-/* Goes on until the test has been through with its readers */
+/* Runs until the readers of the test are done */
 static void stats_churn_work(struct work_struct *work)
 {
 	struct stats_worker *worker =
@@ -589,7 +589,7 @@ static void stats_churn_work(struct work_struct *work)
 			return;
 		}
 		stats_buf_put(&worker->churn);
-		/* A walk may have a reference for a while */
+		/* A walk may hold a reference for a while */
 		if (!stats_wait(&worker->churn.released)) {
 			worker->error = "no release";
 			return;
@@ -652,7 +652,7 @@ static void stats_iter_work(struct work_struct *work)
 	complete(&worker->ready);
 }
 
-/* Readers at once, each with a cursor, while others export and release */
+/* Concurrent readers, each with a cursor, while others export and release */
 static void stats_test_churn(struct kunit *test)
 {
 	static const work_func_t funcs[] = {
@@ -739,7 +739,7 @@ static void stats_test_release(struct kunit *test)
 	stats_buf_put(buf);
 	stats_expect_seen(test, buf, SZ_64K);
 
-	/* By the way that a kernel thread usually takes */
+	/* The way a kernel thread usually puts a file */
 	buf = stats_export_size(test, SZ_128K);
 	buf->data = &seen[1];
 	buf->on_release = stats_look;
@@ -750,7 +750,7 @@ static void stats_test_release(struct kunit *test)
 	stats_expect_seen(test, buf, SZ_128K);
 }
 
-/* A buffer that is closed, but whose dentry somebody holds */
+/* A buffer whose file is closed but whose dentry is still pinned */
 static void stats_test_closed(struct kunit *test)
 {
 	struct stats_buf *bufs[3];
@@ -767,7 +767,7 @@ static void stats_test_closed(struct kunit *test)
 
 	dentry = dget(bufs[1]->dmabuf->file->f_path.dentry);
 	stats_buf_put(bufs[1]);
-	/* Let other buffers have the memory that its file was in */
+	/* Let other buffers reuse the memory of its file */
 	rcu_barrier();
 	for (i = 0; i < 20; i++)
 		stats_export_size(test, 0);
@@ -825,7 +825,7 @@ static void stats_test_module(struct kunit *test)
 		 O_RDWR, task_tgid_nr(current), current->comm);
 	stats_expect_row(test, buf, PAGE_SIZE, rest);
 
-	/* The module's reference is the last to go */
+	/* The reference to the module is dropped last */
 	stats_buf_put(buf);
 	stats_expect_seen(test, buf, PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, seen->module_refs, 1);
@@ -833,7 +833,7 @@ static void stats_test_module(struct kunit *test)
 }
 #endif
 
-/* Names that no exporter and no ioctl gives, and the text made of them */
+/* Names that no exporter or ioctl sets, and how they are shown */
 static void stats_test_names(struct kunit *test)
 {
 	static const char raw[] = "a \\\n\177\377";
@@ -867,7 +867,7 @@ static void stats_test_names(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(names); i++) {
 		exp_info.exp_name = names[i].exp_name;
 		bufs[i] = stats_export(test, &exp_info);
-		/* Nobody else knows the buffer: no need for its name_lock */
+		/* Nothing else uses the buffer, so name_lock is not needed */
 		bufs[i]->dmabuf->name = kstrdup(names[i].name, GFP_KERNEL);
 	}
 	/* Longer than a page, and far longer than a name can be */
@@ -930,7 +930,7 @@ static void stats_read_work(struct work_struct *work)
 	complete(&worker->ready);
 }
 
-/* Nobody who reads waits for somebody who has the buffers reserved */
+/* Readers do not wait for a holder of the reservation lock */
 static void stats_test_resv(struct kunit *test)
 {
 	DEFINE_DMA_BUF_EXPORT_INFO(exp_info);
@@ -970,7 +970,7 @@ static void stats_test_resv(struct kunit *test)
 	dma_resv_fini(resv);
 }
 
-/* Buffers at and around the cursor go, and others come, while it moves on */
+/* Buffers at and around the cursor come and go while it moves on */
 static void stats_test_cursor(struct kunit *test)
 {
 	struct stats_test *ctx = test->priv;
@@ -1007,7 +1007,7 @@ static void stats_test_cursor(struct kunit *test)
 				gone[j] = true;
 			}
 		stats_export_size(test, PAGE_SIZE);
-		/* Looking for it again finds it, or else the next */
+		/* Looking for it again finds it if it is still there */
 		if (gone[i])
 			continue;
 		KUNIT_ASSERT_TRUE(test,
@@ -1022,7 +1022,7 @@ static void stats_test_cursor(struct kunit *test)
 	}
 }
 
-/* A listing resumes by number where the row that it was at has gone */
+/* A listing resumes by number if its current row is gone */
 static void stats_test_resume(struct kunit *test)
 {
 	struct stats_test *ctx = test->priv;
@@ -1042,7 +1042,7 @@ static void stats_test_resume(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, stats_find(cursor, bufs[1]->ino, last, &row));
 	KUNIT_EXPECT_EQ(test, row.ino, bufs[2]->ino);
 
-	/* No further than was asked for */
+	/* No further than requested */
 	stats_buf_put(bufs[3]);
 	KUNIT_EXPECT_FALSE(test, stats_find(cursor, bufs[3]->ino,
 					    bufs[3]->ino, &row));
@@ -1059,7 +1059,7 @@ static void stats_test_resume(struct kunit *test)
 	stats_del_cursor(ctx);
 }
 
-/* More cursors of others than are passed in one hold of the index lock */
+/* More other cursors than one hold of the index lock passes */
 static void stats_test_cursors(struct kunit *test)
 {
 	struct dma_buf_index_node *others, cursor;
@@ -1096,7 +1096,7 @@ static void stats_test_cursors(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, stats_find(&cursor, last + 1, last, &row));
 	dma_buf_index_del_cursor(&cursor);
 
-	/* Each of the others still finds its own way */
+	/* The other cursors still work */
 	stats_buf_put(bufs[1]);
 	for (i = 0; i < nr; i++) {
 		KUNIT_EXPECT_TRUE(test, stats_find(&others[i], bufs[1]->ino,
@@ -1120,7 +1120,7 @@ static u64 stats_iter_ino(struct dma_buf *dmabuf)
 	return dmabuf ? to_dma_buf_entry(dmabuf)->node.ino : 0;
 }
 
-/* Newest first, none that came later, and past those that have gone */
+/* Newest first, no later ones, and past those that are gone */
 static void stats_test_iter(struct kunit *test)
 {
 	struct stats_buf *bufs[5];
@@ -1168,9 +1168,9 @@ static void stats_block(struct stats_buf *buf, struct dma_buf *dmabuf)
 }
 
 /*
- * A walk passes any number of buffers whose last reference is gone, but which
- * have not been closed; the list has them. They are left to a worker, which
- * is stuck in the release of another one.
+ * A walk skips any number of buffers whose last reference is gone but which
+ * have not been closed; the list shows them. Their release is left to a worker
+ * that is stuck in the release of another buffer.
  */
 static void stats_test_dying(struct kunit *test)
 {
@@ -1198,7 +1198,7 @@ static void stats_test_dying(struct kunit *test)
 		ctx->bufs[i].dmabuf = NULL;
 	}
 
-	/* Should somebody flush what is left to the worker, some are gone */
+	/* If something else flushed the deferred releases, some are gone */
 	for (i = first; i < first + nr; i++) {
 		if (stats_find_buf(&ctx->bufs[i], &row))
 			KUNIT_EXPECT_EQ(test, row.refs, 0UL);
@@ -1236,8 +1236,8 @@ static void stats_test_time(struct kunit *test)
 }
 
 /*
- * Walks pass any number of buffers and cursors, in particular one less and one
- * more than they look at while they hold the index lock
+ * Walks skip any number of buffers and cursors, in particular one less and one
+ * more than the maximum in one hold of the index lock
  */
 static void stats_test_batches(struct kunit *test)
 {
@@ -1315,7 +1315,7 @@ static void stats_test_ends(struct kunit *test)
 	for (i = 0; i < 60; i++) {
 		exp_info.exp_name = i % 2 ? name : "system";
 		buf = stats_export(test, &exp_info);
-		/* Nobody else knows the buffer: no need for its name_lock */
+		/* Nothing else uses the buffer, so name_lock is not needed */
 		buf->dmabuf->name = kstrdup(i % 3 ? name : "-", GFP_KERNEL);
 	}
 
@@ -1346,7 +1346,7 @@ static void stats_name_work(struct work_struct *work)
 	complete(&worker->ready);
 }
 
-/* Holds the lock of a buffer's name until the test goes on, or gives up */
+/* Holds the name_lock of a buffer until the test goes on or gives up */
 static void stats_hold_name(struct work_struct *work)
 {
 	struct stats_worker *worker =
@@ -1365,7 +1365,7 @@ static void stats_hold_name(struct work_struct *work)
 }
 
 /*
- * A reader that finds a name locked, as it is while probes of tracepoints run,
+ * A reader that finds name_lock taken, as it is while tracepoint probes run,
  * delays neither an export nor a release
  */
 static void stats_test_name_lock(struct kunit *test)
@@ -1436,7 +1436,7 @@ static unsigned int stats_attached(struct stats_buf *buf)
 	return stats_find_buf(buf, &row) ? row.attached : UINT_MAX;
 }
 
-/* Attachments are counted, those that failed are not */
+/* Attachments are counted, failed ones are not */
 static void stats_test_attached(struct kunit *test)
 {
 	static const struct dma_buf_ops *fail[] = {
@@ -1467,7 +1467,7 @@ static void stats_test_attached(struct kunit *test)
 		exp_info.ops = fail[i];
 		buf = stats_export(test, &exp_info);
 		attach[0] = dma_buf_attach(buf->dmabuf, dev);
-		/* An attachment is pinned at once on some kernels only */
+		/* Only some kernels pin an attachment at once */
 		if (!IS_ERR(attach[0]))
 			dma_buf_detach(buf->dmabuf, attach[0]);
 		KUNIT_EXPECT_EQ(test, stats_attached(buf), 0U);
