@@ -129,6 +129,7 @@ struct snap {
 	bool devices_known;
 	uint64_t detail_ino;	/* 0: none asked for */
 	uint64_t unreadable;
+	bool unseen;		/* there are processes that the walk does not see */
 	uint64_t memfds, sync_files;	/* descriptors that are no dma-bufs */
 	bool walk_done;
 	bool classified;	/* there were two listings */

@@ -238,7 +238,7 @@ void holder_groups(struct snap *s, struct table *t)
 			c += t->ncol;
 		c[1].num++;
 		c[4].num += s->procs[parts[i].proc].pss;
-		if (s->unreadable)
+		if (s->unseen)
 			c[4].kind = K_NULL;
 	}
 	free(parts);

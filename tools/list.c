@@ -62,9 +62,11 @@ static bool row(struct snap *s, char *line, const int at[L_N], int ncol,
 
 	memset(b, 0, sizeof(*b));
 	for (;;) {
-		field[n++] = strsep(&line, " ");
+		field[n++] = line;
+		line = strchr(line, ' ');
 		if (!line || n == MAX_COLUMNS)
 			break;
+		*line++ = 0;
 	}
 	if (n != ncol || line)
 		return false;
@@ -80,6 +82,9 @@ static bool row(struct snap *s, char *line, const int at[L_N], int ncol,
 	    !number(field, at[L_TIME], &b->time, &b->has, HAS_TIME) ||
 	    !number(field, at[L_PID], &b->pid, &b->has, HAS_PID))
 		return false;
+	/* what is there again is told by its number */
+	if (s->second)
+		return true;
 	b->flags = text(field, at[L_FLAGS]);
 	if (snap_wants(s, G_COMM))
 		b->comm = text(field, at[L_COMM]);

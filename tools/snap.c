@@ -114,7 +114,7 @@ static void second(struct snap *s)
 	size_t i;
 	int err = -ENOENT;
 
-	if (s->source == SRC_FDINFO || !s->walk_done || s->unreadable)
+	if (s->source == SRC_FDINFO || !s->walk_done || s->unseen)
 		return;
 	if (s->source == SRC_BUFINFO && !opt.twice) {
 		snap_note(s, false, "bufinfo is read once; --twice tells which buffers no process holds");

@@ -319,9 +319,8 @@ struct lines *lines_open(const char *path)
 
 char *lines_next(struct lines *l)
 {
-	char *line, *nl;
+	char *line, *nl, *nul;
 	ssize_t n;
-	size_t i;
 
 	for (;;) {
 		line = l->buf + l->start;
@@ -359,9 +358,8 @@ char *lines_next(struct lines *l)
 	if (l->cut)
 		l->end = l->start;
 	/* a NUL byte must not hide the rest of a line */
-	for (i = 0; line + i < nl; i++)
-		if (!line[i])
-			line[i] = 1;
+	while ((nul = memchr(line, 0, nl - line)))
+		*nul = 1;
 	return line;
 }
 

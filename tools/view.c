@@ -155,8 +155,8 @@ void holders(struct snap *s, struct table *t)
 		*c++ = c_if(p->has_limit, c_num(p->limit));
 		*c++ = c_bytes(p->rss);
 		/* others may hold it too that could not be read */
-		*c++ = c_if(!s->unreadable, c_bytes(p->pss));
-		*c++ = c_if(!s->unreadable, c_bytes(p->uss));
+		*c++ = c_if(!s->unseen, c_bytes(p->pss));
+		*c++ = c_if(!s->unseen, c_bytes(p->uss));
 		snprintf(path, sizeof(path), "proc/%" PRIu64 "/dmabuf_rss",
 			 p->pid);
 		*c++ = c_if(all && read_u64(path, &rss), c_bytes(rss));

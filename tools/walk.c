@@ -673,14 +673,21 @@ void walk(struct snap *s)
 			s->nproc--;
 		close(pid);
 	}
-	free(pids);
 	if (!root_live && rec_value("unreadable") &&
 	    parse_u64(rec_value("unreadable"), 10, &n))
 		s->unreadable += n;
 	settle(s);
 	sum_up(s);
 	s->walk_done = npids > 0;
-	if (s->unreadable)
+	/* with hidepid, not even the first process is there */
+	s->unseen = !initial_pid_ns() ||
+		    (root_live && npids && pids[0] != 1);
+	if (s->unseen)
+		snap_note(s, true, "this /proc does not show all processes, so what the others hold is not known");
+	free(pids);
+	if (s->unreadable) {
+		s->unseen = true;
 		snap_note(s, true, "not all processes could be read (%llu could not), so what only they hold is not known",
 			  (unsigned long long)s->unreadable);
+	}
 }

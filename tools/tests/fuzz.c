@@ -46,23 +46,19 @@ static const struct {
 	{ "proc/7/fdinfo/4", "pos:\t0\nflags:\t012000000\nmnt_id:\t15\nino:\t6\n" },
 };
 
-/* The best source that is there is read, so the better ones must not be */
-static bool hidden(const char *path, const char *input)
+/* Of the sources, the best is 0; SOURCES is a file that is none of them */
+#define SOURCES 5
+static size_t rank(const char *path)
 {
-	static const char * const sources[] = {
-		"proc/dmabufs", "sys/kernel/debug/", "sys/kernel/dmabuf/buffers/"
+	static const char * const sources[SOURCES] = {
+		"proc/dmabufs", "dmabuf-iter", "sys/kernel/debug/",
+		"sys/kernel/dmabuf/buffers/", "proc/7/fdinfo/",
 	};
-	size_t i, n;
+	size_t i = 0;
 
-	for (i = 0; i < sizeof(sources) / sizeof(*sources); i++) {
-		n = strlen(sources[i]);
-		if (!strncmp(input, sources[i], n))
-			return false;
-		if (!strncmp(path, sources[i], n))
-			return strncmp(input, "sys/", 4) == 0 ||
-			       strstr(input, "/fdinfo/");
-	}
-	return false;
+	while (i < SOURCES && strncmp(path, sources[i], strlen(sources[i])))
+		i++;
+	return i;
 }
 
 static void put(const char *path, const void *data, size_t size)
@@ -83,8 +79,8 @@ static void put(const char *path, const void *data, size_t size)
 
 static const char *input(void)
 {
-	static char dir[] = "/dev/shm/fuzz.XXXXXX";
 	static const char *path;
+	char dir[4096];
 	size_t i;
 
 	if (path)
@@ -93,11 +89,14 @@ static const char *input(void)
 	if (!path)
 		errx(2, "FUZZ: name the file of the capture that is to vary");
 	root_live = false;
+	snprintf(dir, sizeof(dir), "%s/capture.XXXXXX",
+		 getenv("TMPDIR") ?: "/tmp");
 	root_fd = mkdtemp(dir) ? open(dir, O_PATH | O_DIRECTORY) : -1;
 	if (root_fd < 0)
 		err(1, "%s", dir);
 	for (i = 0; i < sizeof(capture) / sizeof(*capture); i++)
-		if (!hidden(capture[i].path, path))
+		/* with a better source, the input would not be read */
+		if (rank(capture[i].path) >= rank(path) % SOURCES)
 			put(capture[i].path, capture[i].text,
 			    strlen(capture[i].text));
 	mkdirat(root_fd, "proc/7/fd", 0755);
