@@ -5,7 +5,8 @@
 ///
 //# A root is what itself calls dma_buf_export(), or the helper of DRM or virtio
 //# that does, the release of each dma_buf_ops and the allocate of each
-//# dma_heap_ops.  A finding shows the chain from the root to the call:
+//# dma_heap_ops.  A finding shows the chain from the root to the call,
+//# in one line:
 //#
 //#   my.c:19:1-11: ERROR: the export or release of a dma-buf calls kobject_del:
 //#       my_release -> my_free -> kobject_del
@@ -15,9 +16,9 @@
 //# reference counts as none of these.
 //#
 //# Looks through any number of calls, but only within the file.  Not seen are
-//# calls through pointers in structs, pointers that are assigned, functions that
-//# macros make, work that is set up in a function that no root calls, and the
-//# callers of a root: a silent run is no proof.
+//# calls through pointers in structs, pointers that are assigned, functions
+//# that macros make, work that is set up in a function that no root calls, and
+//# the callers of a root: a silent run is no proof.
 //#
 //# The context mode marks each such call in a file that exports dma-bufs,
 //# whichever function makes it.

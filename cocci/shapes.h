@@ -3,6 +3,9 @@
 struct work_struct { void (*func)(struct work_struct *work); };
 struct timer_list { void (*function)(struct timer_list *t); };
 struct callback_head { void (*func)(struct callback_head *head); };
+struct tasklet_struct {
+	union { void (*func)(long); void (*callback)(struct tasklet_struct *t); };
+};
 struct notifier_block {
 	int (*notifier_call)(struct notifier_block *nb, unsigned long v, void *p);
 };
