@@ -9,11 +9,11 @@
 
 # from_repo: repository paths to kernel paths; to_repo: the other way round
 from_repo() {
-	sed -e 's|^selftests/|tools/testing/selftests/dmabuf-stats/|' \
+	sed -e 's|^tools/|tools/dma-buf/|' -e 's|^selftests/|tools/testing/selftests/dmabuf-stats/|' \
 		-e 's|^cocci/|scripts/coccinelle/api/|'
 }
 to_repo() {
-	sed -e 's|^tools/testing/selftests/dmabuf-stats/|selftests/|' \
+	sed -e 's|^tools/dma-buf/|tools/|' -e 's|^tools/testing/selftests/dmabuf-stats/|selftests/|' \
 		-e 's|^scripts/coccinelle/api/|cocci/|'
 }
 
@@ -125,8 +125,11 @@ format() {
 
 # sources: the repository's files that belong into the kernel
 sources() {
-	(cd "$TOP" && find drivers include selftests Documentation cocci/*.cocci \
-		-type f) | LC_ALL=C sort
+	(cd "$TOP" && {
+		find drivers include selftests Documentation cocci/*.cocci -type f
+		# without what is built there
+		find tools -type f ! -name '.checkpatch*' ! -name 'fuzz-found-*' ! -name '*.o' ! -name '*.skel.h' ! -name '*dmabuf-stat'
+	}) | LC_ALL=C sort
 }
 
 # changed_paths: the kernel paths that one base or another has without the series

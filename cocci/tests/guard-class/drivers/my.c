@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0
+static struct mutex my_mutex;
+
+static void undo(struct mutex *m)
+{
+	kobject_del(m);
+}
+
+DEFINE_GUARD(mine, struct mutex *, my_lock(t), undo(t))
+
+static void my_release(struct dma_buf *dmabuf)
+{
+	guard(mine)(&my_mutex);
+}
+
+static const struct dma_buf_ops my_ops = {
+	.release = my_release,
+};
+
+struct dma_buf *my_export(struct dma_buf_export_info *info)
+{
+	info->ops = &my_ops;
+	return dma_buf_export(info);
+}

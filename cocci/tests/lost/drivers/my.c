@@ -1,0 +1,1 @@
+../../no-function/drivers/my.c

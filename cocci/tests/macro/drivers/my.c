@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0
+#define DROP(d)			\
+	do {			\
+		undo(d);	\
+	} while (0)
+
+static void undo(struct dma_buf *dmabuf)
+{
+	kobject_del(dmabuf->priv);
+}
+
+static void my_release(struct dma_buf *dmabuf)
+{
+	DROP(dmabuf);
+}
+
+static const struct dma_buf_ops my_ops = {
+	.release = my_release,
+};
+
+struct dma_buf *my_export(struct dma_buf_export_info *info)
+{
+	info->ops = &my_ops;
+	return dma_buf_export(info);
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0
+#define MAKE(name)				\
+static void name##_gone(struct dma_buf *dmabuf)	\
+{						\
+	kobject_del(dmabuf);			\
+}
+
+MAKE(my);
+
+static void my_release(struct dma_buf *dmabuf)
+{
+	my_gone(dmabuf);
+}
+
+static const struct dma_buf_ops my_ops = {
+	.release = my_release,
+};
+
+struct dma_buf *my_export(struct dma_buf_export_info *info)
+{
+	info->ops = &my_ops;
+	return dma_buf_export(info);
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0
+static void again(struct dma_buf *dmabuf, int n)
+{
+	if (n)
+		again(dmabuf, n - 1);
+	kobject_del(dmabuf->priv);
+}
+
+static void my_release(struct dma_buf *dmabuf)
+{
+	again(dmabuf, 3);
+}
+
+static const struct dma_buf_ops my_ops = {
+	.release = my_release,
+};
+
+struct dma_buf *my_export(struct dma_buf_export_info *info)
+{
+	info->ops = &my_ops;
+	return dma_buf_export(info);
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0
+static void helper(struct dma_buf *dmabuf)
+{
+}
+
+static void my_release(struct dma_buf *dmabuf)
+{
+	helper(dmabuf);
+}
+
+static const struct dma_buf_ops my_ops = {
+	.release = my_release,
+};
+
+struct dma_buf *my_export(struct dma_buf_export_info *info)
+{
+	info->ops = &my_ops;
+	return dma_buf_export(info);
+}
