@@ -8,7 +8,6 @@
  */
 
 #include <linux/capability.h>
-#include <linux/ctype.h>
 #include <linux/fs.h>
 #include <linux/init.h>
 #include <linux/math64.h>
@@ -112,7 +111,7 @@ static void dma_buf_list_show_text(struct seq_file *m, const char *s)
 		return;
 	}
 	/* Most strings need no escaping, which is much slower */
-	while (isgraph(*p) && isascii(*p) && *p != '\\')
+	while (*p > ' ' && *p <= '~' && *p != '\\')
 		p++;
 	if (!*p)
 		seq_puts(m, s);
