@@ -42,7 +42,7 @@ static const struct {
 	  "7f00-7f01 rw-s 00000000 00:0b 5       /dmabuf:ring (deleted)\n" },
 	{ "proc/7/fdinfo/3",
 	  "pos:\t0\nflags:\t02\nmnt_id:\t15\nino:\t5\nsize:\t4096\ncount:\t1\n"
-	  "exp_name:\tsystem\nname:\tring 1\n" },
+	  "exp_name:\tsystem\nname:\tcamera 1\n" },
 	{ "proc/7/fdinfo/4", "pos:\t0\nflags:\t012000000\nmnt_id:\t15\nino:\t6\n" },
 };
 
