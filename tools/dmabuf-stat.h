@@ -72,6 +72,7 @@ struct buf {
 	uint32_t hold;		/* the latest of it, plus 1 */
 	uint8_t has;
 	bool again;		/* in the second listing too */
+	bool released;		/* but without a reference there */
 	bool walked;		/* only the walk has seen it */
 };
 

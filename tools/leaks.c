@@ -103,7 +103,8 @@ static bool closed(struct snap *s, const struct buf *b)
 
 static bool kernel(struct snap *s, const struct buf *b)
 {
-	return s->classified && b->again && !b->holders && !closed(s, b);
+	return s->classified && b->again && !b->released &&
+	       !b->holders && !closed(s, b);
 }
 
 static bool gone(struct snap *s, const struct buf *b)

@@ -125,8 +125,10 @@ void snap_add(struct snap *s, const struct buf *b)
 	struct buf *old = b->has & HAS_INO ? snap_find(s, b->ino) : NULL;
 
 	if (s->second) {
-		if (old)
+		if (old) {
 			old->again = true;
+			old->released = (b->has & HAS_REFS) && !b->refs;
+		}
 		return;
 	}
 	if (old) {

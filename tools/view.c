@@ -16,7 +16,8 @@ const char *class_of(struct snap *s, const struct buf *b)
 		return "mapping";
 	if (b->paths)
 		return "path";
-	return s->classified && b->again ? "kernel" : NULL;
+	/* the kernel holds none without a reference: that one is released */
+	return s->classified && b->again && !b->released ? "kernel" : NULL;
 }
 
 /* Runs of digits become "#", but those of an escape */

@@ -1357,7 +1357,7 @@ static void stats_hold_name(struct work_struct *work)
 
 	spin_lock(&dmabuf->name_lock);
 	complete(&worker->ready);
-	for (ms = 0; ms < 5000 && !completion_done(&ctx->go); ms++)
+	for (ms = 0; ms < 10000 && !completion_done(&ctx->go); ms++)
 		mdelay(1);
 	if (!completion_done(&ctx->go))
 		worker->error = "exports wait for the lock of a name";
@@ -1385,7 +1385,7 @@ static void stats_test_name_lock(struct kunit *test)
 	queue_work(ctx->wq, &holder->work);
 	KUNIT_ASSERT_TRUE(test, stats_wait(&holder->ready));
 	queue_work(ctx->wq, &reader->work);
-	for (i = 0; i < 100; i++) {
+	for (i = 0; i < 20; i++) {
 		stats_buf_put(stats_export_size(test, 0));
 		usleep_range(1000, 2000);
 	}
