@@ -484,7 +484,8 @@ TEST(tracepoint_of_an_export)
 	int fd;
 
 	trace_open();
-	if (!missing && access(INSTANCE "events/dma_buf", F_OK)) {
+	if (!missing &&
+	    access(TRACE_DIR INSTANCE "events/dma_buf", F_OK)) {
 		trace_close();
 		SKIP(return, "no tracepoints of dma-buf here");
 	}
