@@ -25,7 +25,7 @@
  * tail, no number is used twice, and buffers never change places.
  *
  * The lock is a spinlock and a leaf: its holder waits for nothing. On
- * PREEMPT_RT, functions documented as non-sleeping may sleep on it. It is held
+ * PREEMPT_RT, functions that do not sleep otherwise may block on it. It is held
  * to insert, mark or remove a buffer, or to look at no more than
  * %DMA_BUF_INDEX_BATCH nodes. A walk that has to go further leaves a cursor, a
  * node without a number, drops the lock, and resumes at the cursor. The time
@@ -119,23 +119,19 @@ void dma_buf_index_del_cursor(struct dma_buf_index_node *cursor)
 	spin_unlock(&dma_buf_index.lock);
 }
 
-/* Returns false if the name is locked */
-static bool dma_buf_index_copy(struct dma_buf_entry *entry,
+static void dma_buf_index_copy(struct dma_buf_entry *entry,
 			       struct dma_buf_row *row)
 {
 	struct dma_buf *dmabuf = &entry->dmabuf;
 	bool open = !entry->closed;
+	const char *name;
 
-	row->name[0] = '\0';
-	/* Most buffers have no name. If there is one, recheck with the lock */
-	if (data_race(READ_ONCE(dmabuf->name))) {
-		/* Do not spin: tracepoint probes run with this lock held */
-		if (!spin_trylock(&dmabuf->name_lock))
-			return false;
-		if (dmabuf->name)
-			strscpy(row->name, dmabuf->name, sizeof(row->name));
-		spin_unlock(&dmabuf->name_lock);
-	}
+	/*
+	 * RCU keeps the name, which never changes in place. Without name_lock,
+	 * exports do not wait for its holders, which may run tracepoint probes.
+	 */
+	name = READ_ONCE(dmabuf->name);
+	strscpy(row->name, name ?: "", sizeof(row->name));
 
 	row->ino = entry->node.ino;
 	row->size = dmabuf->size;
@@ -149,8 +145,6 @@ static bool dma_buf_index_copy(struct dma_buf_entry *entry,
 	memcpy(row->comm, entry->comm, sizeof(row->comm));
 	row->exporter = dmabuf->exp_name;
 	row->module = dmabuf->owner ? module_name(dmabuf->owner) : NULL;
-
-	return true;
 }
 
 /**
@@ -167,8 +161,7 @@ static bool dma_buf_index_copy(struct dma_buf_entry *entry,
  * rcu_read_lock() because unloading a module waits for a grace period.
  *
  * Context: May sleep. Takes the index lock, repeatedly if many other cursors
- * are in the way or the name of the buffer is locked. Returns with
- * rcu_read_lock() held, even if no buffer is found.
+ * are in the way. Returns with rcu_read_lock() held, even if no buffer is found.
  *
  * Return: false if there is no such buffer.
  */
@@ -177,8 +170,7 @@ bool dma_buf_index_find(struct dma_buf_index_node *cursor, u64 ino, u64 last,
 	__acquires(RCU)
 {
 	struct list_head *pos = &cursor->list;
-	struct dma_buf_index_node *node;
-	struct dma_buf_entry *entry;
+	struct dma_buf_index_node *node = NULL;
 	int budget = DMA_BUF_INDEX_BATCH;
 	bool found = false;
 
@@ -188,27 +180,24 @@ bool dma_buf_index_find(struct dma_buf_index_node *cursor, u64 ino, u64 last,
 		if (node->ino > last)
 			break;
 		if (node->ino >= ino) {
-			entry = container_of(node, struct dma_buf_entry, node);
-			found = dma_buf_index_copy(entry, row);
-			if (found)
-				break;
-			/* Wait for the name with the cursor at the buffer */
-			list_move_tail(&cursor->list, pos);
-			spin_unlock(&dma_buf_index.lock);
-			schedule_timeout_uninterruptible(1);
-		} else if (--budget) {
-			continue;
-		} else {
-			list_move(&cursor->list, pos);
-			spin_unlock(&dma_buf_index.lock);
-			cond_resched();
+			found = true;
+			break;
 		}
+		if (--budget)
+			continue;
+
+		list_move(&cursor->list, pos);
+		spin_unlock(&dma_buf_index.lock);
+		cond_resched();
 		spin_lock(&dma_buf_index.lock);
 		budget = DMA_BUF_INDEX_BATCH;
 		pos = &cursor->list;
 	}
 	list_move_tail(&cursor->list, pos);
 	rcu_read_lock();
+	if (found)
+		dma_buf_index_copy(container_of(node, struct dma_buf_entry,
+						node), row);
 	spin_unlock(&dma_buf_index.lock);
 
 	return found;

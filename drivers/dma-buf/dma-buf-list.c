@@ -175,8 +175,8 @@ static int dma_buf_list_open(struct inode *inode, struct file *file)
 	if (!list)
 		return -ENOMEM;
 
+	/* ->start inserts it */
 	INIT_LIST_HEAD(&list->cursor.list);
-	dma_buf_index_rewind(&list->cursor);
 	return 0;
 }
 
