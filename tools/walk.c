@@ -53,11 +53,12 @@ static bool vanished(int err)
 	return err == ENOENT || err == ESRCH;
 }
 
-static bool field(const char *line, const char *key, int base, uint64_t *val)
+static inline bool field(const char *line, const char *key, int base,
+			 uint64_t *val)
 {
 	size_t n = strlen(key);
 
-	if (strncmp(line, key, n))
+	if (*line != *key || strncmp(line, key, n))
 		return false;
 	line += n;
 	line += strspn(line, " \t");
@@ -66,9 +67,11 @@ static bool field(const char *line, const char *key, int base, uint64_t *val)
 
 /*
  * The user's name comes last and may, on a stock kernel, hold lines that look
- * like others: the first of each counts, and none after the name.
+ * like others: the first of each counts, and none after the name. The texts of a
+ * buffer that is known already are not wanted.
  */
-static bool fdinfo_read(int pid, const char *fd, struct fdinfo *f)
+static bool fdinfo_read(struct snap *s, int pid, const char *fd,
+			struct fdinfo *f)
 {
 	struct lines *l;
 	char path[300];
@@ -91,7 +94,8 @@ static bool fdinfo_read(int pid, const char *fd, struct fdinfo *f)
 		else if (!f->has_count && field(line, "count:", 10, &f->count))
 			f->has_count = true;
 		else if (!f->exporter && !strncmp(line, "exp_name:\t", 10))
-			f->exporter = escape(line + 10);
+			f->exporter = f->has_ino && snap_find(s, f->ino) ?
+				      (f->name = "-") : escape(line + 10);
 		else if (f->exporter && !strncmp(line, "name:\t", 6))
 			f->name = escape(line + 6);
 	}
@@ -218,12 +222,12 @@ static void fd_live(struct snap *s, uint32_t proc, int pid, int dir,
 	/* neither readable nor writable: O_PATH, or opened with mode 3 */
 	if (!fstatat(dir, fd, &link, AT_SYMLINK_NOFOLLOW) &&
 	    !(link.st_mode & 0600)) {
-		have_info = fdinfo_read(pid, fd, &f);
+		have_info = fdinfo_read(s, pid, fd, &f);
 		if (have_info && (f.flags & O_PATH))
 			d.kind = 'p';
 	}
 	b = snap_find(s, st.st_ino);
-	if (!b && s->source != SRC_LIST && !have_info && !fdinfo_read(pid, fd, &f))
+	if (!b && s->source != SRC_LIST && !have_info && !fdinfo_read(s, pid, fd, &f))
 		return;
 	b = buffer_of(s, st.st_ino, &f, &st);
 	if (!b)
@@ -240,7 +244,7 @@ static void fd_captured(struct snap *s, uint32_t proc, int pid, const char *fd)
 	struct buf *b;
 
 	parse_u64(fd, 10, &d.at);
-	if (!fdinfo_read(pid, fd, &f) || !f.has_ino)
+	if (!fdinfo_read(s, pid, fd, &f) || !f.has_ino)
 		return;
 	if (f.exporter) {
 		if (f.has_mnt) {
