@@ -351,16 +351,17 @@ char *lines_next(struct lines *l)
 			nl = l->buf + l->end;
 			break;
 		}
+		/* a NUL byte must not hide the rest of a line */
+		nul = l->buf + l->end;
 		l->end += n;
+		while ((nul = memchr(nul, 0, l->buf + l->end - nul)))
+			*nul = 1;
 	}
 
 	*nl = 0;
 	l->start = nl - l->buf + (l->cut ? 0 : 1);
 	if (l->cut)
 		l->end = l->start;
-	/* a NUL byte must not hide the rest of a line */
-	while ((nul = memchr(line, 0, nl - line)))
-		*nul = 1;
 	return line;
 }
 
