@@ -48,7 +48,7 @@ const char *intern(const char *s);
 extern bool keep_strings;
 void forget_strings(void);
 const char *escape(const char *s);
-bool parse_u64(const char *s, int base, uint64_t *val);
+bool parse_u64(const char *s, unsigned int base, uint64_t *val);
 bool parse_size(const char *s, uint64_t *val);
 struct lines *lines_open(const char *path);
 struct lines *lines_openat(int dir, const char *path);

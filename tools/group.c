@@ -96,12 +96,21 @@ unsigned int parse_keys(const char *by)
 void group(struct snap *s, const char *by, struct table *t,
 	   struct column *columns, const struct buf **latest)
 {
-	const struct buf **order = xrealloc(NULL, s->n, sizeof(*order));
+	unsigned int bits = parse_keys(by);
+	struct snap sums = { .merge = bits };
+	const struct buf **order;
 	struct cell *c = NULL;
 	size_t i;
 	int k;
 
-	parse_keys(by);
+	key_snap = s;
+	/* few groups are sorted sooner than many buffers */
+	if (!s->merge && !latest && !(bits & (1 << G_CGROUP | 1 << G_USER))) {
+		for (i = 0; i < s->n; i++)
+			snap_add(&sums, &s->bufs[i]);
+		s = &sums;
+	}
+	order = xrealloc(NULL, s->n, sizeof(*order));
 	for (k = 0; k < nkeys; k++)
 		columns[k] = group_columns[keys[k]];
 	columns[nkeys] = (struct column){ "buffers" };
@@ -110,7 +119,6 @@ void group(struct snap *s, const char *by, struct table *t,
 
 	for (i = 0; i < s->n; i++)
 		order[i] = &s->bufs[i];
-	key_snap = s;
 	if (s->n)
 		qsort(order, s->n, sizeof(*order), compare_keys);
 	for (i = 0; i < s->n; i++) {
@@ -134,6 +142,8 @@ void group(struct snap *s, const char *by, struct table *t,
 			c[nkeys + 1].kind = K_NULL;
 	}
 	free(order);
+	free(sums.bufs);
+	free(sums.index);
 }
 
 void allocators(struct snap *s, struct table *t)

@@ -62,7 +62,7 @@ static void grow(struct snap *s)
 	size_t room = s->room ? s->room * 2 : 64, i;
 
 	/* large tables grow slowly, so that little is unused */
-	if (room > 16384)
+	if (room > 4096)
 		room = s->room + s->room / 8;
 	s->bufs = xrealloc(s->bufs, room, sizeof(*s->bufs));
 	s->room = room;

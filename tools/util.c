@@ -249,23 +249,24 @@ const char *escape(const char *s)
 	return intern(buf);
 }
 
-bool parse_u64(const char *s, int base, uint64_t *val)
+bool parse_u64(const char *s, unsigned int base, uint64_t *val)
 {
 	uint64_t v = 0;
 
 	if (!*s)
 		return false;
 	for (; *s; s++) {
-		int digit;
+		unsigned int digit = *s - '0';
 
-		if (*s >= '0' && *s <= '9')
-			digit = *s - '0';
-		else if (*s >= 'a' && *s <= 'f')
-			digit = *s - 'a' + 10;
-		else
+		if (digit > 9)
+			digit = *s >= 'a' && *s <= 'f' ? *s - 'a' + 10 : 16;
+		if (digit >= base)
 			return false;
-		if (digit >= base || __builtin_mul_overflow(v, base, &v) ||
-		    __builtin_add_overflow(v, digit, &v))
+		/* short of this nothing can overflow */
+		if (v < UINT64_MAX / 32)
+			v = v * base + digit;
+		else if (__builtin_mul_overflow(v, base, &v) ||
+			 __builtin_add_overflow(v, digit, &v))
 			return false;
 	}
 	*val = v;
@@ -350,16 +351,17 @@ char *lines_next(struct lines *l)
 			nl = l->buf + l->end;
 			break;
 		}
+		/* a NUL byte must not hide the rest of a line */
+		nul = l->buf + l->end;
 		l->end += n;
+		while ((nul = memchr(nul, 0, l->buf + l->end - nul)))
+			*nul = 1;
 	}
 
 	*nl = 0;
 	l->start = nl - l->buf + (l->cut ? 0 : 1);
 	if (l->cut)
 		l->end = l->start;
-	/* a NUL byte must not hide the rest of a line */
-	while ((nul = memchr(line, 0, nl - line)))
-		*nul = 1;
 	return line;
 }
 

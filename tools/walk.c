@@ -53,11 +53,12 @@ static bool vanished(int err)
 	return err == ENOENT || err == ESRCH;
 }
 
-static bool field(const char *line, const char *key, int base, uint64_t *val)
+static inline bool field(const char *line, const char *key, int base,
+			 uint64_t *val)
 {
 	size_t n = strlen(key);
 
-	if (strncmp(line, key, n))
+	if (*line != *key || strncmp(line, key, n))
 		return false;
 	line += n;
 	line += strspn(line, " \t");
@@ -66,17 +67,17 @@ static bool field(const char *line, const char *key, int base, uint64_t *val)
 
 /*
  * The user's name comes last and may, on a stock kernel, hold lines that look
- * like others: the first of each counts, and none after the name.
+ * like others: the first of each counts, and none after the name. The texts of a
+ * buffer that is known already are not wanted.
  */
-static bool fdinfo_read(int pid, const char *fd, struct fdinfo *f)
+static bool fdinfo_read(struct snap *s, int info, const char *fd,
+			struct fdinfo *f)
 {
 	struct lines *l;
-	char path[300];
 	char *line;
 
 	memset(f, 0, sizeof(*f));
-	snprintf(path, sizeof(path), "fdinfo/%s", fd);
-	l = lines_openat(pid, path);
+	l = lines_openat(info, fd);
 	if (!l)
 		return false;
 	while (!f->name && (line = lines_next(l))) {
@@ -91,7 +92,8 @@ static bool fdinfo_read(int pid, const char *fd, struct fdinfo *f)
 		else if (!f->has_count && field(line, "count:", 10, &f->count))
 			f->has_count = true;
 		else if (!f->exporter && !strncmp(line, "exp_name:\t", 10))
-			f->exporter = escape(line + 10);
+			f->exporter = f->has_ino && snap_find(s, f->ino) ?
+				      (f->name = "-") : escape(line + 10);
 		else if (f->exporter && !strncmp(line, "name:\t", 6))
 			f->name = escape(line + 6);
 	}
@@ -191,7 +193,7 @@ static struct buf *buffer_of(struct snap *s, uint64_t ino,
 	return snap_find(s, ino);
 }
 
-static void fd_live(struct snap *s, uint32_t proc, int pid, int dir,
+static void fd_live(struct snap *s, uint32_t proc, int info, int dir,
 		    const char *fd)
 {
 	struct detail d = { .kind = 'f' };
@@ -218,12 +220,12 @@ static void fd_live(struct snap *s, uint32_t proc, int pid, int dir,
 	/* neither readable nor writable: O_PATH, or opened with mode 3 */
 	if (!fstatat(dir, fd, &link, AT_SYMLINK_NOFOLLOW) &&
 	    !(link.st_mode & 0600)) {
-		have_info = fdinfo_read(pid, fd, &f);
+		have_info = fdinfo_read(s, info, fd, &f);
 		if (have_info && (f.flags & O_PATH))
 			d.kind = 'p';
 	}
 	b = snap_find(s, st.st_ino);
-	if (!b && s->source != SRC_LIST && !have_info && !fdinfo_read(pid, fd, &f))
+	if (!b && s->source != SRC_LIST && !have_info && !fdinfo_read(s, info, fd, &f))
 		return;
 	b = buffer_of(s, st.st_ino, &f, &st);
 	if (!b)
@@ -233,14 +235,14 @@ static void fd_live(struct snap *s, uint32_t proc, int pid, int dir,
 }
 
 /* In a capture the link is only text: the inode number is that of fdinfo */
-static void fd_captured(struct snap *s, uint32_t proc, int pid, const char *fd)
+static void fd_captured(struct snap *s, uint32_t proc, int info, const char *fd)
 {
 	struct detail d = { .kind = 'f' };
 	struct fdinfo f;
 	struct buf *b;
 
 	parse_u64(fd, 10, &d.at);
-	if (!fdinfo_read(pid, fd, &f) || !f.has_ino)
+	if (!fdinfo_read(s, info, fd, &f) || !f.has_ino)
 		return;
 	if (f.exporter) {
 		if (f.has_mnt) {
@@ -260,8 +262,8 @@ static bool fds(struct snap *s, uint32_t proc, int pid)
 	struct dirent *e;
 	char link[256];
 	ssize_t n;
+	int fd, info = -1;
 	DIR *dir;
-	int fd;
 
 	fd = openat(pid, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
@@ -281,12 +283,17 @@ static bool fds(struct snap *s, uint32_t proc, int pid)
 		s->sync_files += !strcmp(link, "anon_inode:sync_file");
 		if (strncmp(link, PREFIX, strlen(PREFIX)))
 			continue;
+		if (info < 0)
+			info = openat(pid, "fdinfo", O_PATH | O_DIRECTORY |
+				      O_CLOEXEC);
 		if (root_live)
-			fd_live(s, proc, pid, fd, e->d_name);
+			fd_live(s, proc, info, fd, e->d_name);
 		else
-			fd_captured(s, proc, pid, e->d_name);
+			fd_captured(s, proc, info, e->d_name);
 	}
 	closedir(dir);
+	if (info >= 0)
+		close(info);
 	return true;
 }
 
@@ -493,8 +500,10 @@ static void describe(struct proc *p, int pid)
 	lines_close(l);
 }
 
-static void settle(struct snap *s)
+/* Whether any of it is one, so that the holds are out of order */
+static bool settle(struct snap *s)
 {
+	bool any = false;
 	size_t i;
 
 	for (i = 0; i < w.npending; i++) {
@@ -511,6 +520,7 @@ static void settle(struct snap *s)
 				continue;
 			b = buffer_of(s, p->ino, NULL, NULL);
 		}
+		any |= !!b;
 		if (b)
 			held(s, p->proc, b, &p->d);
 		else if (p->d.kind == 'm' && s->source != SRC_LIST)
@@ -520,6 +530,7 @@ static void settle(struct snap *s)
 	w.pending = NULL;
 	w.npending = 0;
 	w.room = 0;
+	return any;
 }
 
 static int by_proc(const void *a, const void *b)
@@ -557,7 +568,6 @@ static void sum_up(struct snap *s)
 {
 	size_t i;
 
-	join(s);
 	for (i = 0; i < s->nhold; i++)
 		s->bufs[s->holds[i].buf].holders++;
 	for (i = 0; i < s->nhold; i++) {
@@ -676,7 +686,8 @@ void walk(struct snap *s)
 	if (!root_live && rec_value("unreadable") &&
 	    parse_u64(rec_value("unreadable"), 10, &n))
 		s->unreadable += n;
-	settle(s);
+	if (settle(s))
+		join(s);
 	sum_up(s);
 	s->walk_done = npids > 0;
 	/* with hidepid, not even the first process is there */
