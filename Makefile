@@ -4,7 +4,7 @@
 BASE ?=
 VARIANT ?= patched
 FRAGMENT ?=
-export CONFIG LOCALMOD PLAN SUITE KSRC VARIANT KVM CELL SET SUBMITTER REROLL CHANGES OUT
+export CONFIG LOCALMOD MINUTES PLAN SUITE KSRC VARIANT KVM CELL SET SUBMITTER REROLL CHANGES OUT
 
 # the default base is the first of the table
 base = $(or $(BASE),$(shell awk '!/^$(hash)/ && NF { print $$1; exit }' bases))
