@@ -63,7 +63,7 @@ boot() {
 	"$TOP/scripts/vm" "$base" "$(kernel_dir "$kernel")" --quiet \
 		--payload "$(payload_dir "$base" "$kernel")" "${args[@]}" \
 		2>&1 | tee "$file.said" >&2 || rc=$?
-	"$TOP/scripts/ktap" "$file" > "$file.faults" || :
+	"$TOP/scripts/ktap" "$base" "$file" > "$file.faults" || :
 	NUMBERS=$(tail -n 1 "$file.faults")
 	sed -i '$d' "$file.faults"
 	if [[ $option = preempt=* ]] && ! grep -qi "dynamic preempt: ${option#*=}" "$file.console"; then
