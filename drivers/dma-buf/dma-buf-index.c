@@ -3,13 +3,9 @@
  * The index of dma-bufs
  */
 
-#include <linux/atomic.h>
-#include <linux/dma-buf.h>
 #include <linux/fs.h>
-#include <linux/list.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
-#include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/timekeeping.h>
@@ -89,10 +85,7 @@ static void dma_buf_index_set_creator(struct dma_buf_entry *entry)
 {
 	entry->time = ktime_get_boottime_ns();
 	entry->pid = task_tgid_nr(current);
-	/*
-	 * No lock: if another thread changes the name at the same time, the
-	 * list may show a mix of both names. The last byte is always NUL.
-	 */
+	/* A concurrent change may mix two names; NUL ends it always */
 	data_race(memcpy(entry->comm, current->comm, sizeof(entry->comm)));
 }
 
@@ -124,13 +117,9 @@ static void dma_buf_index_copy(struct dma_buf_entry *entry,
 {
 	struct dma_buf *dmabuf = &entry->dmabuf;
 	bool open = !entry->closed;
-	const char *name;
+	/* RCU keeps it; holders of name_lock may run tracepoint probes */
+	const char *name = READ_ONCE(dmabuf->name);
 
-	/*
-	 * RCU keeps the name, which never changes in place. Without name_lock,
-	 * exports do not wait for its holders, which may run tracepoint probes.
-	 */
-	name = READ_ONCE(dmabuf->name);
 	strscpy(row->name, name ?: "", sizeof(row->name));
 
 	row->ino = entry->node.ino;
@@ -177,10 +166,8 @@ bool dma_buf_index_find(struct dma_buf_index_node *cursor, u64 ino, u64 last,
 	spin_lock(&dma_buf_index.lock);
 	while ((pos = pos->next) != &dma_buf_index.list) {
 		node = list_entry(pos, struct dma_buf_index_node, list);
-		if (node->ino > last)
-			break;
 		if (node->ino >= ino) {
-			found = true;
+			found = node->ino <= last;
 			break;
 		}
 		if (--budget)
@@ -210,9 +197,7 @@ static inline void dma_buf_index_set_creator(struct dma_buf_entry *entry) {}
 
 /**
  * dma_buf_index_add - assign a number to a new buffer and add it to the index
- * @dmabuf: new buffer, complete except for its number
- *
- * Makes the buffer visible to walks. Its number becomes the inode number, too.
+ * @dmabuf: new buffer, complete except for its number, which st_ino shows, too
  *
  * Context: Takes the index lock; does not sleep. Cannot fail.
  */
@@ -236,8 +221,8 @@ void dma_buf_index_add(struct dma_buf *dmabuf)
  * dma_buf_index_close - mark a buffer whose file is being released
  * @dmabuf: buffer whose last file reference is gone
  *
- * Afterwards, &dma_buf.file is no longer used through the index. The buffer
- * itself may live on, for example when an O_PATH descriptor pins its dentry.
+ * Walks no longer use &dma_buf.file afterwards. The buffer may live on, for
+ * example when an O_PATH descriptor pins its dentry.
  *
  * Context: Takes the index lock; does not sleep.
  */
@@ -266,9 +251,8 @@ void dma_buf_index_del(struct dma_buf *dmabuf)
  * dma_buf_index_get_older - get the next buffer of a walk from new to old
  * @dmabuf: buffer that the caller holds a reference to, NULL to begin
  *
- * Buffers exported after the walk began are not visited. A buffer whose last
- * reference is gone is skipped even if its file has not been released yet; an
- * exiting process may leave any number of these.
+ * Skips buffers whose last reference is gone even if the file has not been
+ * released yet; an exiting process may leave any number of these.
  *
  * Context: May sleep. Takes the index lock.
  *

@@ -15,41 +15,24 @@
 #include <linux/types.h>
 #include <uapi/linux/dma-buf.h>
 
-/**
- * struct dma_buf_index_node - node in the index, a buffer or a cursor
- * @list: place in the list of all nodes, protected by the index lock
- * @ino: number of the buffer, unique and never reused; constant once the node
- *	is in the index; 0 in a cursor
- */
+/* A node in the index, a buffer or a cursor */
 struct dma_buf_index_node {
-	struct list_head list;
-	u64 ino;
+	struct list_head list;	/* protected by the index lock */
+	u64 ino;	/* unique, constant while in the index; 0: a cursor */
 };
 
-/**
- * struct dma_buf_entry - a dma-buf with the core's private data
- * @node: place in the index
- * @closed: the file is being released; protected by the index lock
- * @own_resv: the reservation object follows this structure
- * @nr_attachments: number of attachments; written under the reservation lock
- * @pid: thread group of the task that exported the buffer
- * @comm: name of that task at the time
- * @time: time of the export, in nanoseconds of CLOCK_BOOTTIME
- * @dmabuf: the part that drivers see
- *
- * dma_buf_export() allocates every &struct dma_buf as part of an entry.
- */
+/* The core's data around a dma-buf; dma_buf_export() allocates no other kind */
 struct dma_buf_entry {
 	struct dma_buf_index_node node;
-	bool closed;
-	bool own_resv;
+	bool closed;	/* the file is being released; under the index lock */
+	bool own_resv;	/* the reservation object follows */
 #ifdef CONFIG_DMABUF_STATS
-	unsigned int nr_attachments;
-	pid_t pid;
-	char comm[TASK_COMM_LEN];
-	u64 time;
+	unsigned int nr_attachments;	/* written under the reservation lock */
+	pid_t pid;	/* thread group that exported the buffer */
+	char comm[TASK_COMM_LEN];	/* name of the exporting thread */
+	u64 time;	/* of the export, in ns of CLOCK_BOOTTIME */
 #endif
-	struct dma_buf dmabuf;
+	struct dma_buf dmabuf;	/* what drivers see */
 };
 
 static inline struct dma_buf_entry *to_dma_buf_entry(struct dma_buf *dmabuf)
@@ -65,22 +48,16 @@ struct dma_buf *dma_buf_index_get_older(struct dma_buf *dmabuf);
 bool dma_buf_get_unless_closed(struct dma_buf *dmabuf);
 
 #ifdef CONFIG_DMABUF_STATS
-/**
- * struct dma_buf_totals - sums over all dma-bufs
- * @nr_buffers: buffers whose exporter's release callback has not returned
- * @bytes: sum of their sizes, modulo 2^64
- * @peak_bytes: the highest @bytes since boot or the last reset
- * @nr_exported: buffers ever exported
- * @bytes_exported: sum of their sizes, modulo 2^64
- *
- * Written under the index lock, read without it.
+/*
+ * Sums over all dma-bufs, modulo 2^64, written under the index lock and read
+ * without it. As a reader may interrupt a writer, u64_stats_sync would not do.
  */
 struct dma_buf_totals {
-	atomic64_t nr_buffers;
-	atomic64_t bytes;
-	atomic64_t peak_bytes;
-	atomic64_t nr_exported;
-	atomic64_t bytes_exported;
+	atomic64_t nr_buffers;	/* release callback has not returned */
+	atomic64_t bytes;	/* sum of their sizes */
+	atomic64_t peak_bytes;	/* highest bytes since boot or reset */
+	atomic64_t nr_exported;	/* ever exported */
+	atomic64_t bytes_exported;	/* sum of their sizes */
 };
 
 extern struct dma_buf_totals dma_buf_totals;

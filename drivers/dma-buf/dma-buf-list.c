@@ -14,7 +14,6 @@
 #include <linux/printk.h>
 #include <linux/proc_fs.h>
 #include <linux/rcupdate.h>
-#include <linux/sched.h>
 #include <linux/seq_file.h>
 #include <linux/string.h>
 #include <linux/string_helpers.h>
@@ -99,21 +98,18 @@ static void dma_buf_list_stop(struct seq_file *m, void *v)
  */
 static void dma_buf_list_show_text(struct seq_file *m, const char *s)
 {
-	const char *p = s;
+	const char *p = s ?: "";
 
-	seq_putc(m, ' ');
-	if (!s || !*s) {
-		seq_putc(m, '-');
-		return;
-	}
-	if (!strcmp(s, "-")) {
-		seq_puts(m, "\\055");
-		return;
-	}
 	/* Most strings need no escaping, which is much slower */
 	while (*p > ' ' && *p <= '~' && *p != '\\')
 		p++;
-	if (!*p)
+
+	seq_putc(m, ' ');
+	if (!s || !*s)
+		seq_putc(m, '-');
+	else if (!strcmp(s, "-"))
+		seq_puts(m, "\\055");
+	else if (!*p)
 		seq_puts(m, s);
 	else
 		seq_escape_mem(m, s, strlen(s),

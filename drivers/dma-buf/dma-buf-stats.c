@@ -64,7 +64,7 @@ static const struct attribute_group dma_buf_stats_group = {
 /**
  * dma_buf_show_mem - print the totals for show_mem()
  *
- * Context: Any. Takes no lock and does not allocate.
+ * Context: Any, or any but NMI with GENERIC_ATOMIC64. Does not allocate.
  */
 void dma_buf_show_mem(void)
 {
@@ -77,17 +77,12 @@ void dma_buf_show_mem(void)
 /* A separate initcall, so that dma-buf works even without the files */
 static int __init dma_buf_stats_init(void)
 {
-	struct kobject *kobj;
-	int ret = -ENOMEM;
+	struct kobject *kobj = kobject_create_and_add("dmabuf", kernel_kobj);
 
-	kobj = kobject_create_and_add("dmabuf", kernel_kobj);
-	if (kobj) {
-		ret = sysfs_create_group(kobj, &dma_buf_stats_group);
-		if (ret)
-			kobject_put(kobj);
+	if (!kobj || sysfs_create_group(kobj, &dma_buf_stats_group)) {
+		pr_warn("dma-buf: no statistics in sysfs\n");
+		kobject_put(kobj);
 	}
-	if (ret)
-		pr_warn("dma-buf: no statistics in sysfs (%d)\n", ret);
 
 	return 0;
 }
