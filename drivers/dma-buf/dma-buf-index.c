@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The index of dma-bufs
- */
+/* The index of dma-bufs */
 
 #include <linux/fs.h>
 #include <linux/module.h>
@@ -15,22 +13,21 @@
 /**
  * DOC: index
  *
- * Every dma-buf is on one list, in the order of the numbers, from its export
+ * Every dma-buf is on one list, in the order of their numbers, from its export
  * until the exporter's release callback has returned. Numbers are assigned
  * under the lock that protects the list, so a new buffer always goes to the
  * tail, no number is used twice, and buffers never change places.
  *
- * The lock is a spinlock and a leaf: its holder waits for nothing. On
- * PREEMPT_RT, functions that do not sleep otherwise may block on it. It is held
- * to insert, mark or remove a buffer, or to look at no more than
- * %DMA_BUF_INDEX_BATCH nodes. A walk that has to go further leaves a cursor, a
- * node without a number, drops the lock, and resumes at the cursor. The time
- * that an export may wait therefore does not depend on the number of buffers.
+ * The lock is a spinlock and a leaf: its holder takes no other lock, except in
+ * emulated 64-bit atomics. On PREEMPT_RT, functions that do not sleep otherwise
+ * may block on it. It is held to insert, mark, rename or remove a buffer, or
+ * to look at no more than %DMA_BUF_INDEX_BATCH nodes. A walk that has to go on
+ * leaves a cursor, a node without a number, drops the lock, and resumes at the
+ * cursor. An export therefore waits equally long for any number of buffers.
  *
- * A buffer is marked under the lock when its file is released. Walkers could do
- * without the mark if all of them checked for a reused file, as
- * get_file_active() does, but that would save only a few of the thousands of
- * instructions that the life of a buffer takes.
+ * A buffer is marked under the lock when its file is released. Without the mark
+ * each walk would have to check for a reused file, as get_file_active() does,
+ * to save a few of the thousands of instructions in the life of a buffer.
  */
 
 /* Maximum number of nodes to look at in one hold of the lock */
@@ -49,10 +46,10 @@ static struct {
 /* Not in the cache line of the lock, which readers would make bounce */
 struct dma_buf_totals dma_buf_totals ____cacheline_aligned_in_smp;
 
-/* The lock excludes other writers; on 64-bit this is a plain load and store */
+/* The lock excludes other writers; release stores the peak before the bytes */
 static void dma_buf_total_add(atomic64_t *total, u64 n)
 {
-	atomic64_set(total, atomic64_read(total) + n);
+	atomic64_set_release(total, atomic64_read(total) + n);
 }
 
 static void dma_buf_index_count(u64 nr, u64 bytes)
@@ -61,7 +58,7 @@ static void dma_buf_index_count(u64 nr, u64 bytes)
 	dma_buf_total_add(&dma_buf_totals.bytes, bytes);
 }
 
-/* Called before the bytes change, so readers rarely see them above the peak */
+/* Called before the bytes change, so bytes read first are not above the peak */
 static void dma_buf_index_count_export(u64 size)
 {
 	u64 bytes = atomic64_read(&dma_buf_totals.bytes) + size;
@@ -85,7 +82,7 @@ static void dma_buf_index_set_creator(struct dma_buf_entry *entry)
 {
 	entry->time = ktime_get_boottime_ns();
 	entry->pid = task_tgid_nr(current);
-	/* A concurrent change may mix two names; NUL ends it always */
+	/* A concurrent change may mix two names, always ending in NUL */
 	data_race(memcpy(entry->comm, current->comm, sizeof(entry->comm)));
 }
 
@@ -117,10 +114,9 @@ static void dma_buf_index_copy(struct dma_buf_entry *entry,
 {
 	struct dma_buf *dmabuf = &entry->dmabuf;
 	bool open = !entry->closed;
-	/* RCU keeps it; holders of name_lock may run tracepoint probes */
-	const char *name = READ_ONCE(dmabuf->name);
 
-	strscpy(row->name, name ?: "", sizeof(row->name));
+	/* Not under name_lock, whose holders may run tracepoint probes */
+	strscpy(row->name, dmabuf->name ?: "", sizeof(row->name));
 
 	row->ino = entry->node.ino;
 	row->size = dmabuf->size;
@@ -144,13 +140,11 @@ static void dma_buf_index_copy(struct dma_buf_entry *entry,
  * @last: highest number to look for
  * @row: filled in from the buffer with the lowest number in this range
  *
- * Moves @cursor directly in front of that buffer, so the next call finds this
- * buffer or the next one in a step or two. Keeps no reference: the buffer may
- * be released as soon as this returns. The strings in @row stay valid under
- * rcu_read_lock() because unloading a module waits for a grace period.
+ * Moves @cursor in front of that buffer, and keeps no reference to it. Strings
+ * in @row stay valid under rcu_read_lock(), as unloading a module waits for it.
  *
  * Context: May sleep. Takes the index lock, repeatedly if many other cursors
- * are in the way. Returns with rcu_read_lock() held, even if no buffer is found.
+ * are in the way. Returns with rcu_read_lock() held, even without a buffer.
  *
  * Return: false if there is no such buffer.
  */
@@ -248,6 +242,20 @@ void dma_buf_index_del(struct dma_buf *dmabuf)
 }
 
 /**
+ * dma_buf_index_swap_name - replace the name of a buffer
+ * @dmabuf: buffer, with its name_lock held
+ * @name: new name, becomes the old one, which no row is copied from any more
+ *
+ * Context: Takes the index lock; does not sleep.
+ */
+void dma_buf_index_swap_name(struct dma_buf *dmabuf, const char **name)
+{
+	spin_lock(&dma_buf_index.lock);
+	swap(dmabuf->name, *name);
+	spin_unlock(&dma_buf_index.lock);
+}
+
+/**
  * dma_buf_index_get_older - get the next buffer of a walk from new to old
  * @dmabuf: buffer that the caller holds a reference to, NULL to begin
  *
@@ -286,7 +294,7 @@ struct dma_buf *dma_buf_index_get_older(struct dma_buf *dmabuf)
 		if (!node->ino)
 			continue;
 		entry = container_of(node, struct dma_buf_entry, node);
-		if (!entry->closed && dma_buf_get_unless_closed(&entry->dmabuf)) {
+		if (!entry->closed && dma_buf_tryget(&entry->dmabuf)) {
 			dmabuf = &entry->dmabuf;
 			break;
 		}

@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * The index of dma-bufs, and the core's private data of a buffer
- */
+/* The index of dma-bufs, and the core's private data of a buffer */
 
 #ifndef _DMA_BUF_INDEX_H
 #define _DMA_BUF_INDEX_H
 
 #include <linux/atomic.h>
-#include <linux/container_of.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
 #include <linux/list.h>
 #include <linux/sched.h>
-#include <linux/types.h>
 #include <uapi/linux/dma-buf.h>
 
 /* A node in the index, a buffer or a cursor */
@@ -24,7 +20,7 @@ struct dma_buf_index_node {
 /* The core's data around a dma-buf; dma_buf_export() allocates no other kind */
 struct dma_buf_entry {
 	struct dma_buf_index_node node;
-	bool closed;	/* the file is being released; under the index lock */
+	bool closed;	/* file is being released; under the index lock */
 	bool own_resv;	/* the reservation object follows */
 #ifdef CONFIG_DMABUF_STATS
 	unsigned int nr_attachments;	/* written under the reservation lock */
@@ -43,17 +39,19 @@ static inline struct dma_buf_entry *to_dma_buf_entry(struct dma_buf *dmabuf)
 void dma_buf_index_add(struct dma_buf *dmabuf);
 void dma_buf_index_close(struct dma_buf *dmabuf);
 void dma_buf_index_del(struct dma_buf *dmabuf);
+void dma_buf_index_swap_name(struct dma_buf *dmabuf, const char **name);
 struct dma_buf *dma_buf_index_get_older(struct dma_buf *dmabuf);
 
-bool dma_buf_get_unless_closed(struct dma_buf *dmabuf);
+bool dma_buf_tryget(struct dma_buf *dmabuf);
+extern const struct file_operations dma_buf_list_fops;
 
 #ifdef CONFIG_DMABUF_STATS
 /*
- * Sums over all dma-bufs, modulo 2^64, written under the index lock and read
- * without it. As a reader may interrupt a writer, u64_stats_sync would not do.
+ * Sums over all dma-bufs, modulo 2^64, written under the index lock. A reader
+ * may interrupt a writer, so it would spin forever on u64_stats_sync.
  */
 struct dma_buf_totals {
-	atomic64_t nr_buffers;	/* release callback has not returned */
+	atomic64_t nr_buffers;	/* release callback has not yet returned */
 	atomic64_t bytes;	/* sum of their sizes */
 	atomic64_t peak_bytes;	/* highest bytes since boot or reset */
 	atomic64_t nr_exported;	/* ever exported */
@@ -83,8 +81,6 @@ u64 dma_buf_index_rewind(struct dma_buf_index_node *cursor);
 void dma_buf_index_del_cursor(struct dma_buf_index_node *cursor);
 bool dma_buf_index_find(struct dma_buf_index_node *cursor, u64 ino, u64 last,
 			struct dma_buf_row *row) __acquires(RCU);
-
-extern const struct file_operations dma_buf_list_fops;
 
 /* Count an attachment gained or lost, with the reservation lock held */
 static inline void dma_buf_count_attachment(struct dma_buf *dmabuf, int nr)

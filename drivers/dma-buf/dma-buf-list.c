@@ -21,11 +21,6 @@
 
 #include "dma-buf-index.h"
 
-/* Names and order are ABI, see Documentation/ABI/testing/procfs-dmabufs */
-#define DMA_BUF_LIST_HEADER						\
-	"# dmabufs 1\n"							\
-	"# ino size refs attached flags time pid comm exporter module name\n"
-
 /* State of an open file; @last, @nr and @bytes are those of the listing */
 struct dma_buf_list {
 	struct dma_buf_index_node cursor;
@@ -123,7 +118,9 @@ static int dma_buf_list_show(struct seq_file *m, void *v)
 	struct dma_buf_row *row = &list->row;
 
 	if (v == SEQ_START_TOKEN) {
-		seq_puts(m, DMA_BUF_LIST_HEADER);
+		/* Readers find columns by these names: append new ones only */
+		seq_puts(m, "# dmabufs 1\n");
+		seq_puts(m, "# ino size refs attached flags time pid comm exporter module name\n");
 		return 0;
 	}
 	if (v == list) {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Totals of all dma-bufs, in /sys/kernel/dmabuf/stats/
- */
+/* Totals of all dma-bufs, in /sys/kernel/dmabuf/stats/ */
 
 #include <linux/dma-buf-stats.h>
 #include <linux/init.h>
@@ -17,7 +15,7 @@ static ssize_t _name##_show(struct kobject *kobj,			\
 			    struct kobj_attribute *attr, char *buf)	\
 {									\
 	return sysfs_emit(buf, "%llu\n",				\
-			  (u64)atomic64_read(&dma_buf_totals._name));	\
+			  (u64)atomic64_read_acquire(&dma_buf_totals._name)); \
 }
 
 #define DMA_BUF_STAT_RO(_name)						\
@@ -64,7 +62,7 @@ static const struct attribute_group dma_buf_stats_group = {
 /**
  * dma_buf_show_mem - print the totals for show_mem()
  *
- * Context: Any, or any but NMI with GENERIC_ATOMIC64. Does not allocate.
+ * Context: As show_mem(). Takes no lock of dma-buf and does not allocate.
  */
 void dma_buf_show_mem(void)
 {

@@ -409,7 +409,7 @@ static void stats_exit(struct kunit *test)
 		kvfree(ctx);
 }
 
-/* That the peak and the sums over all exports are these */
+/* Expect this peak and these sums over all exports */
 static void stats_expect_exported(struct kunit *test, u64 peak, u64 nr,
 				  u64 bytes)
 {
@@ -1360,7 +1360,7 @@ static void stats_hold_name(struct work_struct *work)
 	for (ms = 0; ms < 10000 && !completion_done(&ctx->go); ms++)
 		mdelay(1);
 	if (!completion_done(&ctx->go))
-		worker->error = "the list waits for the lock of a name";
+		worker->error = "the list waits for name_lock";
 	spin_unlock(&dmabuf->name_lock);
 }
 
