@@ -169,6 +169,13 @@ static int open_as(void *arg)
 	return read(fd, &byte, 1) == 1 ? 0 : 253;
 }
 
+static int open_with(const char *path, uid_t uid, unsigned long long caps)
+{
+	struct opener opener = { .path = path, .uid = uid, .caps = caps };
+
+	return run_child(open_as, &opener);
+}
+
 TEST_F(list_access, mode)
 {
 	if (!file_there(variant->path))
@@ -178,88 +185,66 @@ TEST_F(list_access, mode)
 
 TEST_F(list_access, nobody)
 {
-	struct opener opener = { .path = variant->path, .uid = NOBODY };
-
 	if (!file_there(variant->path))
 		SKIP(return, "no debugfs here");
-	EXPECT_EQ(EACCES, run_child(open_as, &opener));
+	EXPECT_EQ(EACCES, open_with(variant->path, NOBODY, 0));
 }
 
 /* The capability does not replace the mode ... */
 TEST_F(list_access, nobody_with_perfmon)
 {
-	struct opener opener = {
-		.path = variant->path,
-		.uid = NOBODY,
-		.caps = CAP(CAP_PERFMON) | CAP(CAP_SYS_ADMIN),
-	};
-
 	if (!file_there(variant->path))
 		SKIP(return, "no debugfs here");
-	EXPECT_EQ(EACCES, run_child(open_as, &opener));
+	EXPECT_EQ(EACCES, open_with(variant->path, NOBODY,
+				    CAP(CAP_PERFMON) | CAP(CAP_SYS_ADMIN)));
 }
 
 /* ... and overriding the mode does not replace the capability */
 TEST_F(list_access, nobody_beyond_the_mode)
 {
-	struct opener opener = {
-		.path = variant->path,
-		.uid = NOBODY,
-		.caps = CAP(CAP_DAC_READ_SEARCH) | CAP(CAP_DAC_OVERRIDE),
-	};
+	unsigned long long caps = CAP(CAP_DAC_READ_SEARCH) |
+				  CAP(CAP_DAC_OVERRIDE);
 
 	if (!file_there(variant->path))
 		SKIP(return, "no debugfs here");
-	EXPECT_EQ(EACCES, run_child(open_as, &opener));
-	opener.caps |= CAP(CAP_PERFMON);
-	EXPECT_EQ(0, run_child(open_as, &opener));
+	EXPECT_EQ(EACCES, open_with(variant->path, NOBODY, caps));
+	caps |= CAP(CAP_PERFMON);
+	EXPECT_EQ(0, open_with(variant->path, NOBODY, caps));
 }
 
 TEST_F(list_access, root_without_capabilities)
 {
-	struct opener opener = { .path = variant->path };
-
 	if (!file_there(variant->path))
 		SKIP(return, "no debugfs here");
-	EXPECT_EQ(EACCES, run_child(open_as, &opener));
+	EXPECT_EQ(EACCES, open_with(variant->path, 0, 0));
 }
 
 /* All others together are not enough */
 TEST_F(list_access, root_without_perfmon_and_sys_admin)
 {
-	struct opener opener = { .path = variant->path };
+	unsigned long long caps = 0;
 	unsigned int cap;
 
 	if (!file_there(variant->path))
 		SKIP(return, "no debugfs here");
 	for (cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
-		opener.caps |= CAP(cap);
-	opener.caps &= ~(CAP(CAP_PERFMON) | CAP(CAP_SYS_ADMIN));
-	EXPECT_EQ(EACCES, run_child(open_as, &opener));
+		caps |= CAP(cap);
+	caps &= ~(CAP(CAP_PERFMON) | CAP(CAP_SYS_ADMIN));
+	EXPECT_EQ(EACCES, open_with(variant->path, 0, caps));
 }
 
 TEST_F(list_access, root_with_perfmon)
 {
-	struct opener opener = {
-		.path = variant->path,
-		.caps = CAP(CAP_PERFMON),
-	};
-
 	if (!file_there(variant->path))
 		SKIP(return, "no debugfs here");
-	EXPECT_EQ(0, run_child(open_as, &opener));
+	EXPECT_EQ(0, open_with(variant->path, 0, CAP(CAP_PERFMON)));
 }
 
 TEST_F(list_access, root_with_sys_admin)
 {
-	struct opener opener = {
-		.path = variant->path,
-		.caps = CAP(CAP_SYS_ADMIN),
-	};
-
 	if (!file_there(variant->path))
 		SKIP(return, "no debugfs here");
-	EXPECT_EQ(0, run_child(open_as, &opener));
+	EXPECT_EQ(0, open_with(variant->path, 0, CAP(CAP_SYS_ADMIN)));
 }
 
 /* Only open() is checked: an open file can be passed on and read */

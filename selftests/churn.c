@@ -24,13 +24,6 @@ static bool stopping(void)
 	return __atomic_load_n(&stopped, __ATOMIC_RELAXED);
 }
 
-static enum exporter some_exporter(unsigned int nr)
-{
-	if (exporter_there(nr % NR_EXPORTERS))
-		return nr % NR_EXPORTERS;
-	return any_exporter();
-}
-
 /* Exports, names and releases at random; some stay pinned for a while */
 static void *churner(void *arg)
 {
@@ -60,21 +53,38 @@ static void *churner(void *arg)
 	return failure;
 }
 
-static bool churn_start(pthread_t *threads)
+/* Churning threads, and buffers that stay all the time between theirs */
+struct load {
+	unsigned long long inos[KEEPERS];
+	pthread_t threads[CHURNERS];
+	int fds[KEEPERS];
+};
+
+static bool load_start(struct load *load)
 {
 	unsigned long i;
+	int fd;
 
 	for (i = 0; i < NR_EXPORTERS; i++)
 		exporter_there(i);	/* opens it before threads start */
 	stopped = false;
 	nr_exports = 0;
 	for (i = 0; i < CHURNERS; i++)
-		if (pthread_create(&threads[i], NULL, churner, (void *)i))
+		if (pthread_create(&load->threads[i], NULL, churner, (void *)i))
 			return false;
+	for (i = 0; i < KEEPERS; i++) {
+		fd = buffer_new(some_exporter(i), PAGE);
+		if (fd < 0 || !buffer_set_name(fd, "keeper"))
+			return false;
+		load->fds[i] = fd;
+		load->inos[i] = buffer_ino(fd);
+		if (i % 10 == 0)
+			usleep(2000);
+	}
 	return true;
 }
 
-static bool churn_stop(pthread_t *threads)
+static bool load_stop(struct load *load)
 {
 	void *failure;
 	bool ok = nr_exports;
@@ -82,34 +92,19 @@ static bool churn_stop(pthread_t *threads)
 
 	__atomic_store_n(&stopped, true, __ATOMIC_RELAXED);
 	for (i = 0; i < CHURNERS; i++) {
-		pthread_join(threads[i], &failure);
+		pthread_join(load->threads[i], &failure);
 		ok &= !failure;
 	}
 	ksft_print_msg("%lu exports meanwhile\n", nr_exports);
-	return ok;
-}
-
-/* Buffers that stay all the time, with others coming and going between them */
-static bool keepers_new(unsigned long long *inos, int *fds)
-{
-	int i;
-
-	for (i = 0; i < KEEPERS; i++) {
-		fds[i] = buffer_new(some_exporter(i), PAGE);
-		if (fds[i] < 0 || !buffer_set_name(fds[i], "keeper"))
-			return false;
-		inos[i] = buffer_ino(fds[i]);
-		if (i % 10 == 0)
-			usleep(2000);
-	}
-	return true;
+	ok &= exact(KEEPERS, KEEPERS * PAGE);
+	for (i = 0; i < KEEPERS; i++)
+		close(load->fds[i]);
+	return exact(0, 0) && ok;
 }
 
 FIXTURE(churn)
 {
-	unsigned long long inos[KEEPERS];
-	pthread_t threads[CHURNERS];
-	int fds[KEEPERS];
+	struct load load;
 };
 
 FIXTURE_VARIANT(churn)
@@ -125,19 +120,12 @@ FIXTURE_VARIANT_ADD(churn, all_at_once) { .chunk = 65536 };
 
 FIXTURE_SETUP(churn)
 {
-	ASSERT_TRUE(churn_start(self->threads));
-	ASSERT_TRUE(keepers_new(self->inos, self->fds));
+	ASSERT_TRUE(load_start(&self->load));
 }
 
 FIXTURE_TEARDOWN(churn)
 {
-	int i;
-
-	EXPECT_TRUE(churn_stop(self->threads));
-	EXPECT_TRUE(exact(KEEPERS, KEEPERS * PAGE));
-	for (i = 0; i < KEEPERS; i++)
-		close(self->fds[i]);
-	EXPECT_TRUE(exact(0, 0));
+	EXPECT_TRUE(load_stop(&self->load));
 }
 
 /*
@@ -148,23 +136,15 @@ static const char *listing(const char *path, size_t chunk,
 			   const unsigned long long *inos)
 {
 	int fd = open(path, O_RDONLY), later;
-	const char *fault = NULL;
-	struct text text, rest;
+	const char *fault = "not read";
+	struct text text = { 0 };
 	ssize_t got;
 
-	text.s = malloc(chunk);
-	got = read(fd, text.s, chunk);
+	got = text_append(fd, chunk, &text);
 	later = buffer_new(some_exporter(0), PAGE);
-	if (got <= 0 || later < 0 || !text_read(fd, chunk, &rest)) {
-		fault = "not read";
-	} else {
-		text.s = realloc(text.s, got + rest.len + 1);
-		memcpy(text.s + got, rest.s, rest.len + 1);
-		text.len = got + rest.len;
+	if (got > 0 && later >= 0 && text_rest(fd, chunk, &text))
 		fault = keepers_fault(&text, inos, KEEPERS,
 				      buffer_ino(later) - 1);
-		text_free(&rest);
-	}
 	close(later);
 	close(fd);
 	text_free(&text);
@@ -178,7 +158,7 @@ TEST_F_TIMEOUT(churn, exactly_once, 180)
 	int listings = 0;
 
 	while (!fault && (now() - begin < SECONDS || listings < 3)) {
-		fault = listing(LIST_PROC, variant->chunk, self->inos);
+		fault = listing(LIST_PROC, variant->chunk, self->load.inos);
 		listings++;
 	}
 	ksft_print_msg("%d listings\n", listings);
@@ -207,26 +187,17 @@ static void *read_again(void *arg)
 
 FIXTURE(readers)
 {
-	unsigned long long inos[KEEPERS];
-	pthread_t threads[CHURNERS];
-	int fds[KEEPERS];
+	struct load load;
 };
 
 FIXTURE_SETUP(readers)
 {
-	ASSERT_TRUE(churn_start(self->threads));
-	ASSERT_TRUE(keepers_new(self->inos, self->fds));
+	ASSERT_TRUE(load_start(&self->load));
 }
 
 FIXTURE_TEARDOWN(readers)
 {
-	int i;
-
-	EXPECT_TRUE(churn_stop(self->threads));
-	EXPECT_TRUE(exact(KEEPERS, KEEPERS * PAGE));
-	for (i = 0; i < KEEPERS; i++)
-		close(self->fds[i]);
-	EXPECT_TRUE(exact(0, 0));
+	EXPECT_TRUE(load_stop(&self->load));
 }
 
 TEST_F_TIMEOUT(readers, exactly_once_for_each_of_several, 180)
@@ -238,7 +209,7 @@ TEST_F_TIMEOUT(readers, exactly_once_for_each_of_several, 180)
 
 	for (i = 0; i < ARRAY_LEN(chunks); i++) {
 		readers[i] = (struct reader) {
-			.inos = self->inos,
+			.inos = self->load.inos,
 			.chunk = chunks[i],
 			.path = i % 2 && mount_debugfs() ? LIST_DEBUG :
 							   LIST_PROC,
@@ -295,7 +266,7 @@ TEST_F_TIMEOUT(readers, several_of_one_open_file, 180)
 	}
 	ASSERT_EQ(0, lseek(fd, 0, SEEK_SET));
 	ASSERT_TRUE(text_read(fd, 500, &text));
-	EXPECT_EQ(NULL, keepers_fault(&text, self->inos, KEEPERS, ~0ULL));
+	EXPECT_EQ(NULL, keepers_fault(&text, self->load.inos, KEEPERS, ~0ULL));
 	text_free(&text);
 	close(fd);
 }
@@ -365,7 +336,7 @@ TEST(parked_readers)
 {
 	int old[PARKED_BUFFERS], new[PARKED_BUFFERS], fds[PARKED];
 	unsigned long long inos[PARKED_BUFFERS], first_new;
-	struct text texts[PARKED], rest;
+	struct text texts[PARKED] = { 0 };
 	struct list list;
 	size_t i, j, len, nr;
 	ssize_t got;
@@ -379,12 +350,9 @@ TEST(parked_readers)
 		fds[i] = open(i % 2 && mount_debugfs() ? LIST_DEBUG : LIST_PROC,
 			      O_RDONLY);
 		ASSERT_LE(0, fds[i]);
-		texts[i].s = calloc(1, 1 << 16);
-		texts[i].len = 0;
-		for (len = i * 40 + 1; texts[i].len < len;
-		     texts[i].len += got) {
-			got = read(fds[i], texts[i].s + texts[i].len,
-				   len - texts[i].len);
+		for (len = i * 40 + 1; texts[i].len < len;) {
+			got = text_append(fds[i], len - texts[i].len,
+					  &texts[i]);
 			ASSERT_LT(0, got);
 		}
 	}
@@ -403,15 +371,12 @@ TEST(parked_readers)
 	EXPECT_TRUE(exact(nr, nr * PAGE));
 
 	for (i = 0; i < PARKED; i++) {
-		ASSERT_TRUE(text_read(fds[i], 4096, &rest));
-		memcpy(texts[i].s + texts[i].len, rest.s, rest.len + 1);
-		texts[i].len += rest.len;
+		ASSERT_TRUE(text_rest(fds[i], 4096, &texts[i]));
 		ASSERT_TRUE(list_parse(&texts[i], &list));
 		for (j = 1; j < PARKED_BUFFERS; j += 2)
 			ASSERT_NE(NULL, list_find(&list, inos[j]));
 		ASSERT_GT(first_new, list.rows[list.nr - 1].ino);
 		list_free(&list);
-		text_free(&rest);
 		text_free(&texts[i]);
 		close(fds[i]);
 	}

@@ -80,13 +80,9 @@ static void trace_open(void)
 		missing = true;
 }
 
-/* Opening it for truncation empties the buffer */
 static bool trace_start(void)
 {
-	int fd = open(TRACE_DIR INSTANCE "trace", O_WRONLY | O_TRUNC);
-
-	if (fd >= 0)
-		close(fd);
+	trace_clear(INSTANCE);
 	trace_enable(GROUP);
 	return trace_put(INSTANCE "tracing_on", "1");
 }
@@ -168,14 +164,7 @@ static const char *cost(const struct event *event)
 
 FIXTURE(context) {};
 
-FIXTURE_VARIANT(context)
-{
-	enum exporter exporter;
-};
-
-FIXTURE_VARIANT_ADD(context, system) { .exporter = SYSTEM };
-FIXTURE_VARIANT_ADD(context, udmabuf) { .exporter = UDMABUF };
-FIXTURE_VARIANT_ADD(context, vgem) { .exporter = VGEM };
+EXPORTER_VARIANTS(context);
 
 FIXTURE_SETUP(context)
 {
@@ -198,7 +187,7 @@ FIXTURE_TEARDOWN(context)
  * A file with its inode and dentry, one allocation for the buffer, and nothing
  * else. A release allocates nothing in dma-buf; exporters may.
  */
-TEST_F(context, costs)
+TEST_EXPORTER(context, costs)
 {
 	int in_export = 0, in_release = 0, exports = 0, releases = 0;
 	int least_export = 1000, least_release = 1000, own = 0, other = 0;
@@ -207,8 +196,6 @@ TEST_F(context, costs)
 	struct text text;
 	int i, fd;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	if (missing)
 		SKIP(return, "cannot trace");
 
@@ -431,7 +418,6 @@ TEST_F(lock, for_a_few_entries_at_a_time)
 	if (missing)
 		SKIP(return, "cannot trace");
 
-	raise_fd_limit();
 	for (nr = 0; nr < READERS; nr++) {
 		fds[nr] = open(LIST_PROC, O_RDONLY | O_CLOEXEC);
 		ASSERT_LE(0, fds[nr]);

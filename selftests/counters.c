@@ -14,19 +14,9 @@
 
 #define MANY	3000
 
-FIXTURE(counters)
-{
-	struct counters before, now;
-};
+FIXTURE(counters) {};
 
-FIXTURE_VARIANT(counters)
-{
-	enum exporter exporter;
-};
-
-FIXTURE_VARIANT_ADD(counters, system) { .exporter = SYSTEM };
-FIXTURE_VARIANT_ADD(counters, udmabuf) { .exporter = UDMABUF };
-FIXTURE_VARIANT_ADD(counters, vgem) { .exporter = VGEM };
+EXPORTER_VARIANTS(counters);
 
 FIXTURE_SETUP(counters)
 {
@@ -36,18 +26,15 @@ FIXTURE_TEARDOWN(counters)
 {
 }
 
-TEST_F_TIMEOUT(counters, exact_over_thousands, 180)
+TEST_EXPORTER_TIMEOUT(counters, exact_over_thousands, 180)
 {
 	unsigned long long bytes = 0, ever = 0;
+	struct counters before, now;
 	size_t i, size, nr = 0;
-	int *fds;
+	int fds[MANY];
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
-	fds = calloc(MANY, sizeof(*fds));
-	ASSERT_NE(NULL, fds);
 	ASSERT_TRUE(exact(0, 0));
-	ASSERT_TRUE(counters_read(&self->before));
+	ASSERT_TRUE(counters_read(&before));
 
 	for (i = 0; i < MANY; i++) {
 		size = (i % 4 + 1) * PAGE;
@@ -58,11 +45,10 @@ TEST_F_TIMEOUT(counters, exact_over_thousands, 180)
 	}
 	ever = bytes;
 	ASSERT_TRUE(exact(nr, bytes));
-	ASSERT_TRUE(counters_read(&self->now));
+	ASSERT_TRUE(counters_read(&now));
 	if (peak_there()) {
-		EXPECT_LE(nr, self->now.nr_exported - self->before.nr_exported);
-		EXPECT_LE(ever, self->now.bytes_exported -
-				self->before.bytes_exported);
+		EXPECT_LE(nr, now.nr_exported - before.nr_exported);
+		EXPECT_LE(ever, now.bytes_exported - before.bytes_exported);
 	}
 
 	/* Every third one, to leave gaps everywhere */
@@ -77,53 +63,47 @@ TEST_F_TIMEOUT(counters, exact_over_thousands, 180)
 		if (i % 3)
 			close(fds[i]);
 	ASSERT_TRUE(exact(0, 0));
-	free(fds);
 }
 
 /*
  * Other tasks may export and release at any time, and the counters do not
  * show which task did: retry until no other task interferes.
  */
-TEST_F(counters, one_buffer_is_counted_once)
+TEST_EXPORTER(counters, one_buffer_is_counted_once)
 {
 	size_t size = 5 * PAGE;
-	struct counters with;
+	struct counters before, with, now;
 	bool good = false;
 	int i, fd;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	for (i = 0; i < 100 && !good; i++) {
-		ASSERT_TRUE(counters_read(&self->before));
+		ASSERT_TRUE(counters_read(&before));
 		fd = buffer_new(variant->exporter, size);
 		ASSERT_LE(0, fd);
 		ASSERT_TRUE(counters_read(&with));
 		close(fd);
-		ASSERT_TRUE(counters_read(&self->now));
+		ASSERT_TRUE(counters_read(&now));
 
-		good = with.nr_buffers == self->before.nr_buffers + 1 &&
-		       with.bytes == self->before.bytes + size &&
-		       self->now.nr_buffers == self->before.nr_buffers &&
-		       self->now.bytes == self->before.bytes &&
-		       self->now.nr_exported == with.nr_exported &&
-		       self->now.bytes_exported == with.bytes_exported;
+		good = with.nr_buffers == before.nr_buffers + 1 &&
+		       with.bytes == before.bytes + size &&
+		       now.nr_buffers == before.nr_buffers &&
+		       now.bytes == before.bytes &&
+		       now.nr_exported == with.nr_exported &&
+		       now.bytes_exported == with.bytes_exported;
 		if (peak_there())
-			good &= with.nr_exported ==
-					self->before.nr_exported + 1 &&
+			good &= with.nr_exported == before.nr_exported + 1 &&
 				with.bytes_exported ==
-					self->before.bytes_exported + size;
+					before.bytes_exported + size;
 	}
 	EXPECT_TRUE(good);
 }
 
 /* The size counted is the one that the buffer reports */
-TEST_F(counters, size_is_the_buffers_own)
+TEST_EXPORTER(counters, size_is_the_buffers_own)
 {
 	struct row row;
 	int fd;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	fd = buffer_new(variant->exporter, 3 * PAGE);
 	ASSERT_LE(0, fd);
 	ASSERT_TRUE(row_of(fd, &row));
@@ -132,22 +112,21 @@ TEST_F(counters, size_is_the_buffers_own)
 	close(fd);
 }
 
-TEST_F(counters, peak_is_the_highest)
+TEST_EXPORTER(counters, peak_is_the_highest)
 {
 	size_t high = 64 * PAGE, low = 16 * PAGE;
 	unsigned long long base, peak;
+	struct counters before, now;
 	bool good = false;
 	int i, first, second;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	if (!peak_there())
 		SKIP(return, "no peak on this kernel");
 	for (i = 0; i < 100 && !good; i++) {
 		ASSERT_EQ(1, peak_write("0", 1));
-		ASSERT_TRUE(counters_read(&self->before));
-		base = self->before.bytes;
-		good = self->before.peak_bytes == base;
+		ASSERT_TRUE(counters_read(&before));
+		base = before.bytes;
+		good = before.peak_bytes == base;
 
 		/* Up, down, half way up again: the first peak stays */
 		first = buffer_new(variant->exporter, high);
@@ -169,10 +148,9 @@ TEST_F(counters, peak_is_the_highest)
 		good &= peak == base + low;
 
 		ASSERT_EQ(1, peak_write("0", 1));
-		ASSERT_TRUE(counters_read(&self->now));
-		good &= self->now.peak_bytes == base &&
-			self->now.bytes == base;
-		good &= self->now.nr_exported == self->before.nr_exported + 2;
+		ASSERT_TRUE(counters_read(&now));
+		good &= now.peak_bytes == base && now.bytes == base &&
+			now.nr_exported == before.nr_exported + 2;
 	}
 	EXPECT_TRUE(good);
 }
@@ -305,6 +283,13 @@ TEST(peak_is_shared)
 	close(fd);
 }
 
+/* On 32-bit, a DRM device has room for 4 GiB only, so use two, if possible */
+static int big_buffer(int other, int i, size_t size)
+{
+	return other >= 0 && i % 2 ? drm_buffer_new(other, size) :
+				     buffer_new(VGEM, size);
+}
+
 /* Sums have 64 bits on all machines; testing that takes no pages */
 TEST(sums_exceed_32_bits)
 {
@@ -316,16 +301,13 @@ TEST(sums_exceed_32_bits)
 
 	if (!exporter_there(VGEM))
 		SKIP(return, "no such exporter here");
-	/* On 32-bit, a DRM device has room for 4 GiB only, so use two */
 	other = drm_open("vkms");
 	for (j = 0; j < 100 && !good; j++) {
 		if (peak_there())
 			ASSERT_EQ(1, peak_write("0", 1));
 		ASSERT_TRUE(counters_read(&before));
 		for (i = 0; i < 24; i++) {
-			fds[i] = other >= 0 && i % 2 ?
-				 drm_buffer_new(other, size) :
-				 buffer_new(VGEM, size);
+			fds[i] = big_buffer(other, i, size);
 			ASSERT_LE(0, fds[i]);
 		}
 		ASSERT_TRUE(snapshot(&now, &list));
@@ -394,15 +376,13 @@ TEST(never_torn)
 
 	if (!exporter_there(VGEM))
 		SKIP(return, "no such exporter here");
-	/* On 32-bit, a DRM device has room for 4 GiB only, so use two */
 	other = drm_open("vkms");
 	ASSERT_TRUE(counters_read(&c));
 	while (c.bytes < limit - PAGE && nr < 17) {
 		unsigned long long size = limit - PAGE - c.bytes;
 
 		size = size < part ? size : part;
-		fds[nr] = other >= 0 && nr % 2 ? drm_buffer_new(other, size) :
-			  buffer_new(VGEM, size);
+		fds[nr] = big_buffer(other, nr, size);
 		ASSERT_LE(0, fds[nr]);
 		nr++;
 		c.bytes += size;

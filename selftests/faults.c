@@ -49,14 +49,6 @@ static bool probe_add(void)
 	       trace_put("events/faults/injected/enable", "1");
 }
 
-static void trace_clear(void)
-{
-	int fd = open(TRACE_DIR "trace", O_WRONLY | O_TRUNC | O_CLOEXEC);
-
-	if (fd >= 0)
-		close(fd);
-}
-
 struct site {
 	char name[48];
 	unsigned int faults;
@@ -132,12 +124,21 @@ static const char *site_missing(const char * const *expected,
 	return NULL;
 }
 
+/* What an operation works on; all that is open is closed in the end */
+struct state {
+	int fd, other, memfd;
+	unsigned int handle, imported;
+	struct text text;
+	char path[64];
+};
+
 /* An operation, its preparation, and how to undo it */
 struct operation {
-	bool (*prepare)(void);
-	bool (*run)(void);		/* returns false with errno set */
-	void (*undo)(bool done);
-	void (*finish)(void);
+	bool (*prepare)(struct state *s);
+	bool (*run)(struct state *s);	/* returns false with errno set */
+	/* Returns what no failure may cause, or NULL */
+	const char *(*undo)(struct state *s, bool done);
+	const char *path;		/* may be NULL */
 	enum exporter exporter;
 	const char *importer;		/* may be NULL */
 	int also;			/* another errno that is allowed */
@@ -145,89 +146,72 @@ struct operation {
 	const char *expected[8];
 };
 
-static int fd = -1, other = -1;
-static unsigned int handle, imported;
-static struct text got;
-static struct dma_heap_allocation_data heap_data;
-static struct udmabuf_create udmabuf;
-
-/* An undo found something that no failure may cause */
-static bool spoilt;
-
-#define spoil(...)					\
-	do {						\
-		ksft_print_msg(__VA_ARGS__);		\
-		spoilt = true;				\
-	} while (0)
-
-static void undo_fd(bool done)
+static void close_open(int *fd)
 {
-	if (done)
-		close(fd);
-	fd = -1;
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
 }
 
-static bool heap_prepare(void)
+static const char *fd_undo(struct state *s, bool done)
 {
-	other = open("/dev/dma_heap/system", O_RDONLY | O_CLOEXEC);
-	return other >= 0;
+	if (done)
+		close(s->fd);
+	s->fd = -1;
+	return NULL;
+}
+
+static bool heap_prepare(struct state *s)
+{
+	s->other = open("/dev/dma_heap/system", O_RDONLY | O_CLOEXEC);
+	return s->other >= 0;
 }
 
 /* The device is already open, so only the export can fail */
-static bool heap_run(void)
+static bool heap_run(struct state *s)
 {
-	heap_data = (struct dma_heap_allocation_data) {
+	struct dma_heap_allocation_data data = {
 		.len = 8 * PAGE,
 		.fd_flags = O_RDWR | O_CLOEXEC,
 	};
-	if (ioctl(other, DMA_HEAP_IOCTL_ALLOC, &heap_data))
+
+	if (ioctl(s->other, DMA_HEAP_IOCTL_ALLOC, &data))
 		return false;
-	fd = heap_data.fd;
+	s->fd = data.fd;
 	return true;
 }
 
-static void close_other(void)
+static bool udmabuf_prepare(struct state *s)
 {
-	close(other);
-	other = -1;
+	s->memfd = memfd_create("faults", MFD_ALLOW_SEALING | MFD_CLOEXEC);
+	s->other = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
+	return s->memfd >= 0 && s->other >= 0 &&
+	       !ftruncate(s->memfd, 8 * PAGE) &&
+	       !fcntl(s->memfd, F_ADD_SEALS, F_SEAL_SHRINK);
 }
 
-static bool udmabuf_prepare(void)
+static bool udmabuf_run(struct state *s)
 {
-	int memfd = memfd_create("faults", MFD_ALLOW_SEALING | MFD_CLOEXEC);
-
-	other = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
-	udmabuf = (struct udmabuf_create) {
-		.memfd = memfd,
+	struct udmabuf_create create = {
+		.memfd = s->memfd,
 		.flags = UDMABUF_FLAGS_CLOEXEC,
 		.size = 8 * PAGE,
 	};
-	return memfd >= 0 && other >= 0 && !ftruncate(memfd, 8 * PAGE) &&
-	       !fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK);
+
+	s->fd = ioctl(s->other, UDMABUF_CREATE, &create);
+	return s->fd >= 0;
 }
 
-static bool udmabuf_run(void)
+static bool vgem_prepare(struct state *s)
 {
-	fd = ioctl(other, UDMABUF_CREATE, &udmabuf);
-	return fd >= 0;
+	s->other = drm_open("vgem");
+	return s->other >= 0 && !drm_create(s->other, 8 * PAGE, &s->handle);
 }
 
-static void udmabuf_finish(void)
+static bool vgem_run(struct state *s)
 {
-	close(udmabuf.memfd);
-	close_other();
-}
-
-static bool vgem_prepare(void)
-{
-	other = drm_open("vgem");
-	return other >= 0 && !drm_create(other, 8 * PAGE, &handle);
-}
-
-static bool vgem_run(void)
-{
-	fd = drm_export(other, handle);
-	return fd >= 0;
+	s->fd = drm_export(s->other, s->handle);
+	return s->fd >= 0;
 }
 
 /*
@@ -235,210 +219,157 @@ static bool vgem_run(void)
  * descriptor before it copies the number to userspace. If the copy fails, the
  * descriptor stays open with an unknown number.
  */
-static void vgem_undo(bool done)
+static const char *vgem_undo(struct state *s, bool done)
 {
 	char path[32], target[64];
 	ssize_t len;
 	int i;
 
-	undo_fd(done);
+	fd_undo(s, done);
 	for (i = 0; !done && i < 64; i++) {
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", i);
 		len = readlink(path, target, sizeof(target));
 		if (len >= 8 && !strncmp(target, "/dmabuf:", 8))
 			close(i);
 	}
-	drm_close_handle(other, handle);
-	drm_create(other, 8 * PAGE, &handle);
+	drm_close_handle(s->other, s->handle);
+	return drm_create(s->other, 8 * PAGE, &s->handle) ?
+	       "no new buffer" : NULL;
 }
 
-static bool import_prepare(void)
+static bool import_prepare(struct state *s)
 {
-	other = drm_open("vkms");
-	fd = buffer_new(SYSTEM, 8 * PAGE);
-	return other >= 0 && fd >= 0;
+	s->other = drm_open("vkms");
+	s->fd = buffer_new(SYSTEM, 8 * PAGE);
+	return s->other >= 0 && s->fd >= 0;
 }
 
-static bool import_run(void)
+static bool import_run(struct state *s)
 {
-	return !drm_import(other, fd, &imported);
+	return !drm_import(s->other, s->fd, &s->imported);
 }
 
 /* Likewise, a handle whose number could not be copied is unknown */
-static void import_undo(bool done)
+static const char *import_undo(struct state *s, bool done)
 {
 	struct row row;
 	int i;
 
 	if (done)
-		drm_close_handle(other, imported);
+		drm_close_handle(s->other, s->imported);
 	for (i = 1; !done && i < 8; i++)
-		drm_close_handle(other, i);
-	if (!row_of(fd, &row))
-		spoil("the buffer is not listed any more\n");
-	else if (row.attached || row.refs != 1)
-		spoil("after an import that %s: %llu attachments, %llu references\n",
-		      done ? "was undone" : "failed", row.attached, row.refs);
+		drm_close_handle(s->other, i);
+	if (!row_of(s->fd, &row))
+		return "the buffer is not listed any more";
+	if (!row.attached && row.refs == 1)
+		return NULL;
+	ksft_print_msg("%llu attachments, %llu references\n", row.attached,
+		       row.refs);
+	return "an import is not undone";
 }
 
-static void close_both(void)
+static bool buffer_prepare(struct state *s)
 {
-	undo_fd(true);
-	close_other();
-}
-
-static bool buffer_prepare(void)
-{
-	fd = buffer_new(SYSTEM, 8 * PAGE);
-	return fd >= 0 && buffer_set_name(fd, "before");
+	s->fd = buffer_new(SYSTEM, 8 * PAGE);
+	return s->fd >= 0 && buffer_set_name(s->fd, "before");
 }
 
 /* If setting a name fails, the old one stays */
-static bool name_run(void)
+static bool name_run(struct state *s)
 {
-	return buffer_set_name(fd, "after");
+	return buffer_set_name(s->fd, "after");
 }
 
-static void name_undo(bool done)
+static const char *name_undo(struct state *s, bool done)
 {
 	struct row row;
 
-	if (!row_of(fd, &row) || strcmp(row.name, done ? "after" : "before"))
-		spoil("a name that was %s is not so in the list\n",
-		      done ? "set" : "refused");
-	if (!buffer_set_name(fd, "before"))
-		spoil("not named\n");
+	if (!row_of(s->fd, &row) || strcmp(row.name, done ? "after" : "before"))
+		return "another name in the list than was set";
+	return buffer_set_name(s->fd, "before") ? NULL : "not named";
 }
 
-static void close_fd(void)
+static bool open_run(struct state *s)
 {
-	undo_fd(true);
+	s->other = open(s->path, O_RDONLY | O_CLOEXEC);
+	return s->other >= 0;
 }
 
-static const char *path;
-
-static bool proc_prepare(void)
+static const char *open_undo(struct state *s, bool done)
 {
-	path = LIST_PROC;
-	return buffer_prepare();
+	(void)done;
+	close_open(&s->other);
+	return NULL;
 }
 
-static bool debug_prepare(void)
+/* Populates the memory for what is read, so that no page fault can fail */
+static bool room_prepare(struct state *s)
 {
-	path = LIST_DEBUG;
-	return buffer_prepare();
+	s->text.s = malloc(READ_MAX);
+	if (!s->text.s)
+		return false;
+	memset(s->text.s, 1, READ_MAX);
+	return buffer_prepare(s);
 }
 
-static bool bufinfo_prepare(void)
+static bool read_prepare(struct state *s)
 {
-	path = BUFINFO;
-	return buffer_prepare();
-}
-
-static bool open_run(void)
-{
-	other = open(path, O_RDONLY | O_CLOEXEC);
-	return other >= 0;
-}
-
-static void open_undo(bool done)
-{
-	if (done)
-		close_other();
+	return room_prepare(s) && open_run(s);
 }
 
 /* Repeats a failed read; no row may be lost */
-static bool read_run(void)
+static bool read_run(struct state *s)
 {
 	ssize_t len;
 
-	if (other < 0)
+	if (s->other < 0)
 		return false;
-	while ((len = read(other, got.s + got.len, 100)) > 0)
-		got.len += len;
+	while ((len = read(s->other, s->text.s + s->text.len, 100)) > 0)
+		s->text.len += len;
 	return !len;
 }
 
-static bool read_begin(void)
-{
-	got.s = malloc(READ_MAX);
-	got.len = 0;
-	if (!proc_prepare() || !got.s)
-		return false;
-	/* Populate it, so that no page fault can fail */
-	memset(got.s, 1, READ_MAX);
-	other = open(path, O_RDONLY | O_CLOEXEC);
-	return other >= 0;
-}
-
-static void read_undo(bool done)
+static const char *read_undo(struct state *s, bool done)
 {
 	struct list list;
-	bool ok;
+	bool whole;
 
-	if (!done && !read_run())
-		spoil("not read after a failure: %s\n", strerror(errno));
-	got.s[got.len] = '\0';
-	ok = list_parse(&got, &list) && list_find(&list, buffer_ino(fd));
+	if (!done && !read_run(s))
+		return "not read after a failure";
+	s->text.s[s->text.len] = '\0';
+	whole = list_parse(&s->text, &list) &&
+		list_find(&list, buffer_ino(s->fd));
 	list_free(&list);
-	if (!ok)
-		spoil("after a failure the listing is not whole\n");
 	/* A new file, as the old one already has its memory */
-	close(other);
-	other = open(path, O_RDONLY | O_CLOEXEC);
-	got.len = 0;
+	close(s->other);
+	s->text.len = 0;
+	if (!open_run(s))
+		return "not opened again";
+	return whole ? NULL : "after a failure the listing is not whole";
 }
 
-static void read_finish(void)
+static bool fdinfo_prepare(struct state *s)
 {
-	text_free(&got);
-	close_both();
-}
-
-static struct text info;
-
-static bool fdinfo_run(void)
-{
-	ssize_t len;
-
-	other = open(path, O_RDONLY | O_CLOEXEC);
-	if (other < 0)
+	if (!room_prepare(s))
 		return false;
-	len = read(other, info.s, 4096);
-	return len > 0;
-}
-
-static void fdinfo_undo(bool done)
-{
-	if (done && !strstr(info.s, "\tbefore\n"))
-		spoil("%s without the name\n", path);
-	memset(info.s, 0, 4096);
-	if (other >= 0)
-		close_other();
-}
-
-static bool fdinfo_prepare(void)
-{
-	static char name[64];
-
-	info.s = calloc(1, 4097);
-	if (!buffer_prepare() || !info.s)
-		return false;
-	snprintf(name, sizeof(name), "/proc/self/fdinfo/%d", fd);
-	path = name;
+	snprintf(s->path, sizeof(s->path), "/proc/self/fdinfo/%d", s->fd);
 	return true;
 }
 
-static bool bufinfo_file_prepare(void)
+static bool info_run(struct state *s)
 {
-	info.s = calloc(1, 4097);
-	return info.s && bufinfo_prepare();
+	return open_run(s) && read(s->other, s->text.s, READ_MAX - 1) > 0;
 }
 
-static void fdinfo_finish(void)
+static const char *info_undo(struct state *s, bool done)
 {
-	text_free(&info);
-	close_fd();
+	bool named;
+
+	s->text.s[READ_MAX - 1] = '\0';
+	named = strstr(s->text.s, "\tbefore\n");
+	memset(s->text.s, 1, READ_MAX);
+	close_open(&s->other);
+	return done && !named ? "without the name" : NULL;
 }
 
 /* Include sleeping and order-0 allocations, and do not log */
@@ -468,65 +399,65 @@ FIXTURE_VARIANT(faults)
 	"alloc_anon_inode", "alloc_file_pseudo", "dma_buf_export"
 
 FIXTURE_VARIANT_ADD(faults, export_by_system) { .op = {
-	.prepare = heap_prepare, .run = heap_run, .undo = undo_fd,
-	.finish = close_other, .exporter = SYSTEM,
+	.prepare = heap_prepare, .run = heap_run, .undo = fd_undo,
+	.exporter = SYSTEM,
 	.expected = { EXPORT_SITES, "system_heap_allocate", "dma_heap_ioctl" },
 } };
 
 FIXTURE_VARIANT_ADD(faults, export_by_udmabuf) { .op = {
-	.prepare = udmabuf_prepare, .run = udmabuf_run, .undo = undo_fd,
-	.finish = udmabuf_finish, .exporter = UDMABUF,
+	.prepare = udmabuf_prepare, .run = udmabuf_run, .undo = fd_undo,
+	.exporter = UDMABUF,
 	.expected = { EXPORT_SITES, "udmabuf_ioctl" },
 } };
 
 FIXTURE_VARIANT_ADD(faults, export_by_vgem) { .op = {
 	.prepare = vgem_prepare, .run = vgem_run, .undo = vgem_undo,
-	.finish = close_other, .exporter = VGEM,
+	.exporter = VGEM,
 	.expected = { EXPORT_SITES, "drm_gem_prime_handle_to_dmabuf",
 		      "drm_ioctl" },
 } };
 
 FIXTURE_VARIANT_ADD(faults, attach) { .op = {
 	.prepare = import_prepare, .run = import_run, .undo = import_undo,
-	.finish = close_both, .exporter = SYSTEM, .importer = "vkms",
+	.exporter = SYSTEM, .importer = "vkms",
 	.expected = { "dma_buf_dynamic_attach", "system_heap_attach" },
 } };
 
 FIXTURE_VARIANT_ADD(faults, set_name) { .op = {
 	.prepare = buffer_prepare, .run = name_run, .undo = name_undo,
-	.finish = close_fd, .exporter = SYSTEM,
+	.exporter = SYSTEM,
 	.expected = { "strndup_user" },
 } };
 
 FIXTURE_VARIANT_ADD(faults, open_list) { .op = {
-	.prepare = proc_prepare, .run = open_run, .undo = open_undo,
-	.finish = close_fd, .exporter = SYSTEM,
+	.prepare = buffer_prepare, .run = open_run, .undo = open_undo,
+	.path = LIST_PROC, .exporter = SYSTEM,
 	.expected = { "dma_buf_list_open" },
 } };
 
 FIXTURE_VARIANT_ADD(faults, open_list_in_debugfs) { .op = {
-	.prepare = debug_prepare, .run = open_run, .undo = open_undo,
-	.finish = close_fd, .exporter = SYSTEM,
+	.prepare = buffer_prepare, .run = open_run, .undo = open_undo,
+	.path = LIST_DEBUG, .exporter = SYSTEM,
 	.expected = { "dma_buf_list_open" },
 } };
 
 FIXTURE_VARIANT_ADD(faults, read_list) { .op = {
-	.prepare = read_begin, .run = read_run, .undo = read_undo,
-	.finish = read_finish, .exporter = SYSTEM,
+	.prepare = read_prepare, .run = read_run, .undo = read_undo,
+	.path = LIST_PROC, .exporter = SYSTEM,
 	.expected = { "seq_read_iter" },
 } };
 
 FIXTURE_VARIANT_ADD(faults, fdinfo) { .op = {
-	.prepare = fdinfo_prepare, .run = fdinfo_run, .undo = fdinfo_undo,
-	.finish = fdinfo_finish, .exporter = SYSTEM,
+	.prepare = fdinfo_prepare, .run = info_run, .undo = info_undo,
+	.exporter = SYSTEM,
 	/* procfs returns this if it cannot allocate an inode */
 	.also = ENOENT,
 	.expected = { "seq_read_iter" },
 } };
 
 FIXTURE_VARIANT_ADD(faults, bufinfo) { .op = {
-	.prepare = bufinfo_file_prepare, .run = fdinfo_run,
-	.undo = fdinfo_undo, .finish = fdinfo_finish, .exporter = SYSTEM,
+	.prepare = room_prepare, .run = info_run, .undo = info_undo,
+	.path = BUFINFO, .exporter = SYSTEM,
 	.expected = { "seq_read_iter" },
 } };
 
@@ -562,11 +493,13 @@ FIXTURE_TEARDOWN(faults)
 TEST_F_TIMEOUT(faults, each_fails_once, 300)
 {
 	const struct operation *op = &variant->op;
+	struct state s = { .fd = -1, .other = -1, .memfd = -1 };
 	struct site sites[MAX_SITES];
 	unsigned int nth, sweeps = 0, failed = 0, faults = 0;
 	unsigned long long left, bytes;
 	int control, err;
 	char text[16];
+	const char *fault;
 	struct list list;
 	bool done, got_it;
 	size_t j, own;
@@ -586,11 +519,13 @@ TEST_F_TIMEOUT(faults, each_fails_once, 300)
 			SKIP(return, "no %s to import into", op->importer);
 		close(drm);
 	}
-	ASSERT_TRUE(op->prepare());
+	if (op->path)
+		strcpy(s.path, op->path);
+	ASSERT_TRUE(op->prepare(&s));
 	ASSERT_TRUE(list_read(&list));
-	own = list_own(&list, &bytes);
+	own = list_of(&list, getpid(), &bytes);
 	list_free(&list);
-	trace_clear();
+	trace_clear("");
 
 	for (nth = 1; nth < MAX_FAULTS; nth++) {
 		memset(text, 0, sizeof(text));
@@ -598,7 +533,7 @@ TEST_F_TIMEOUT(faults, each_fails_once, 300)
 		ASSERT_EQ((ssize_t)strlen(text),
 			  pwrite(control, text, strlen(text), 0));
 		errno = 0;
-		done = op->run();
+		done = op->run(&s);
 		err = errno;
 		/* The fault may hit this read or the write below instead */
 		got_it = pread(control, text, sizeof(text) - 1, 0) > 0;
@@ -606,8 +541,10 @@ TEST_F_TIMEOUT(faults, each_fails_once, 300)
 		if (pwrite(control, "0", 1, 0) != 1)
 			ASSERT_EQ(1, pwrite(control, "0", 1, 0));
 
-		op->undo(done);
-		EXPECT_FALSE(spoilt);
+		fault = op->undo(&s, done);
+		EXPECT_EQ(NULL, fault) {
+			TH_LOG("after fault %u: %s", nth, fault);
+		}
 		EXPECT_TRUE(exact(own, bytes)) {
 			TH_LOG("after fault %u", nth);
 		}
@@ -634,7 +571,10 @@ TEST_F_TIMEOUT(faults, each_fails_once, 300)
 	EXPECT_LT(0, failed);
 	ksft_print_msg("%u faults injected, %u of them made it fail\n", faults,
 		       failed);
-	op->finish();
+	close_open(&s.fd);
+	close_open(&s.other);
+	close_open(&s.memfd);
+	text_free(&s.text);
 	close(control);
 	EXPECT_TRUE(exact(0, 0));
 

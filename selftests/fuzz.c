@@ -293,13 +293,12 @@ static long microseconds(bool (*run)(void))
 TEST_F_TIMEOUT(fuzz, closed_but_held_cost_nothing, 300)
 {
 	long before[2], after[2];
-	int *held, fd, i;
+	int held[HELD], fd, i;
 
 	if (access(BUFINFO, F_OK))
 		SKIP(return, "no bufinfo here");
 	before[0] = microseconds(export_once);
 	before[1] = microseconds(bufinfo_once);
-	held = calloc(HELD, sizeof(*held));
 	for (i = 0; i < HELD; i++) {
 		fd = buffer_new(any_exporter(), PAGE);
 		ASSERT_LE(0, fd);
@@ -319,7 +318,6 @@ TEST_F_TIMEOUT(fuzz, closed_but_held_cost_nothing, 300)
 	EXPECT_TRUE(exact(BUFFERS + HELD, (BUFFERS + HELD) * PAGE));
 	for (i = 0; i < HELD; i++)
 		close(held[i]);
-	free(held);
 }
 
 TEST_HARNESS_MAIN

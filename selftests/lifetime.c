@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -21,79 +20,31 @@
 #include "kselftest_harness.h"
 #include "common.h"
 
-FIXTURE(lifetime)
+BUFFER_FIXTURE(lifetime, 8 * PAGE)
+
+TEST_EXPORTER(lifetime, gone_once_closed)
 {
-	unsigned long long ino;
-	struct row row;
-	int fd;
-};
-
-FIXTURE_VARIANT(lifetime)
-{
-	enum exporter exporter;
-};
-
-FIXTURE_VARIANT_ADD(lifetime, system) { .exporter = SYSTEM };
-FIXTURE_VARIANT_ADD(lifetime, udmabuf) { .exporter = UDMABUF };
-FIXTURE_VARIANT_ADD(lifetime, vgem) { .exporter = VGEM };
-
-FIXTURE_SETUP(lifetime)
-{
-	self->fd = -1;
-	if (exporter_there(variant->exporter)) {
-		self->fd = buffer_new(variant->exporter, 8 * PAGE);
-		ASSERT_LE(0, self->fd);
-		self->ino = buffer_ino(self->fd);
-	}
-}
-
-FIXTURE_TEARDOWN(lifetime)
-{
-	close(self->fd);
-}
-
-/* The row of a buffer that has no descriptor any more */
-static bool listed(unsigned long long ino, struct row *row)
-{
-	const struct row *found;
-	struct list list;
-
-	if (!list_read(&list))
-		return false;
-	found = list_find(&list, ino);
-	if (found)
-		*row = *found;
-	list_free(&list);
-	return found;
-}
-
-TEST_F(lifetime, gone_once_closed)
-{
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	EXPECT_TRUE(exact(1, 8 * PAGE));
 	close(self->fd);
-	EXPECT_FALSE(listed(self->ino, &self->row));
+	EXPECT_FALSE(row_find(self->ino, &self->row));
 	EXPECT_TRUE(exact(0, 0));
 }
 
 /* An O_PATH descriptor keeps the memory of a buffer whose file is closed */
-TEST_F(lifetime, closed_but_held)
+TEST_EXPORTER(lifetime, closed_but_held)
 {
 	int held;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	ASSERT_TRUE(buffer_set_name(self->fd, "held"));
 	held = open_path_only(self->fd);
 	ASSERT_LE(0, held);
 
 	/* No reference to the file */
-	ASSERT_TRUE(listed(self->ino, &self->row));
+	ASSERT_TRUE(row_find(self->ino, &self->row));
 	EXPECT_EQ(1, self->row.refs);
 
 	close(self->fd);
-	ASSERT_TRUE(listed(self->ino, &self->row));
+	ASSERT_TRUE(row_find(self->ino, &self->row));
 	EXPECT_EQ(8 * PAGE, self->row.size);
 	EXPECT_EQ(0, self->row.refs);
 	EXPECT_EQ(-1, self->row.flags);
@@ -104,17 +55,15 @@ TEST_F(lifetime, closed_but_held)
 	EXPECT_TRUE(exact(1, 8 * PAGE));
 
 	close(held);
-	EXPECT_FALSE(listed(self->ino, &self->row));
+	EXPECT_FALSE(row_find(self->ino, &self->row));
 	EXPECT_TRUE(exact(0, 0));
 }
 
 /* The memory of a closed buffer's file may be reused */
-TEST_F(lifetime, file_is_another_s)
+TEST_EXPORTER(lifetime, file_is_another_s)
 {
 	int files[64], held, i;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	held = open_path_only(self->fd);
 	ASSERT_LE(0, held);
 	close(self->fd);
@@ -122,7 +71,7 @@ TEST_F(lifetime, file_is_another_s)
 		files[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
 		ASSERT_LE(0, files[i]);
 	}
-	ASSERT_TRUE(listed(self->ino, &self->row));
+	ASSERT_TRUE(row_find(self->ino, &self->row));
 	EXPECT_EQ(0, self->row.refs);
 	EXPECT_EQ(-1, self->row.flags);
 	for (i = 0; i < 64; i++)
@@ -131,14 +80,12 @@ TEST_F(lifetime, file_is_another_s)
 }
 
 /* bufinfo shows open buffers only, as it always did */
-TEST_F(lifetime, bufinfo_of_open_ones)
+TEST_EXPORTER(lifetime, bufinfo_of_open_ones)
 {
 	struct text text;
 	char *fields[7];
 	int held;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	if (access(BUFINFO, F_OK))
 		SKIP(return, "no bufinfo here");
 	ASSERT_TRUE(bufinfo_row(self->ino, fields, &text));
@@ -152,13 +99,11 @@ TEST_F(lifetime, bufinfo_of_open_ones)
 }
 
 /* Many at once, among open ones */
-TEST_F_TIMEOUT(lifetime, many_closed_but_held, 180)
+TEST_EXPORTER_TIMEOUT(lifetime, many_closed_but_held, 180)
 {
 	int fds[200], held[200];
 	int i;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	for (i = 0; i < 200; i++) {
 		fds[i] = buffer_new(variant->exporter, PAGE);
 		ASSERT_LE(0, fds[i]);
@@ -177,35 +122,31 @@ TEST_F_TIMEOUT(lifetime, many_closed_but_held, 180)
 }
 
 /* A mapping is a reference to the file */
-TEST_F(lifetime, mapped_only)
+TEST_EXPORTER(lifetime, mapped_only)
 {
 	void *map;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	map = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd, 0);
 	ASSERT_NE(MAP_FAILED, map);
 	close(self->fd);
-	ASSERT_TRUE(listed(self->ino, &self->row));
+	ASSERT_TRUE(row_find(self->ino, &self->row));
 	EXPECT_EQ(1, self->row.refs);
 	EXPECT_TRUE(exact(1, 8 * PAGE));
 	munmap(map, PAGE);
 	EXPECT_TRUE(exact(0, 0));
 }
 
-TEST_F(lifetime, imported_only)
+TEST_EXPORTER(lifetime, imported_only)
 {
 	unsigned int handle;
 	int drm;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	drm = drm_open("vkms");
 	if (drm < 0)
 		SKIP(return, "no vkms to import into");
 	ASSERT_EQ(0, drm_import(drm, self->fd, &handle));
 	close(self->fd);
-	ASSERT_TRUE(listed(self->ino, &self->row));
+	ASSERT_TRUE(row_find(self->ino, &self->row));
 	EXPECT_EQ(1, self->row.attached);
 	EXPECT_LT(0, self->row.refs);
 	EXPECT_TRUE(exact(1, 8 * PAGE));
@@ -249,14 +190,12 @@ static int polled(int fd, int events, int ms)
 }
 
 /* Until a fence is signalled a poller waits, and what it polls exists */
-TEST_F_TIMEOUT(lifetime, polled, 60)
+TEST_EXPORTER_TIMEOUT(lifetime, polled, 60)
 {
 	__u32 one = 1;
 	int timeline, i;
 	pid_t pid;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	timeline = mount_debugfs() ? open(SW_SYNC, O_RDWR) : -1;
 	if (timeline < 0)
 		SKIP(return, "no fences to wait for");
@@ -294,31 +233,29 @@ TEST_F_TIMEOUT(lifetime, polled, 60)
 	/* A fence that somebody waits for holds the buffer */
 	ASSERT_TRUE(fence_add(timeline, 4, self->fd, DMA_BUF_SYNC_WRITE));
 	EXPECT_EQ(0, polled(self->fd, POLLIN | POLLOUT, 0));
-	ASSERT_TRUE(listed(self->ino, &self->row));
+	ASSERT_TRUE(row_find(self->ino, &self->row));
 	EXPECT_EQ(3, self->row.refs);
 	close(self->fd);
 	self->fd = -1;
-	ASSERT_TRUE(listed(self->ino, &self->row));
+	ASSERT_TRUE(row_find(self->ino, &self->row));
 	EXPECT_EQ(2, self->row.refs);
 	EXPECT_TRUE(exact(1, 8 * PAGE));
 	EXPECT_EQ(0, ioctl(timeline, SW_SYNC_IOC_INC, &one));
-	for (i = 0; i < 1000 && listed(self->ino, &self->row); i++)
+	for (i = 0; i < 1000 && row_find(self->ino, &self->row); i++)
 		usleep(10000);
 	EXPECT_TRUE(exact(0, 0));
 	close(timeline);
 }
 
 /* In flight: no process has a descriptor */
-TEST_F(lifetime, in_flight)
+TEST_EXPORTER(lifetime, in_flight)
 {
 	int sock[2], fd;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sock));
 	ASSERT_EQ(0, send_fd(sock[0], self->fd));
 	close(self->fd);
-	ASSERT_TRUE(listed(self->ino, &self->row));
+	ASSERT_TRUE(row_find(self->ino, &self->row));
 	EXPECT_EQ(1, self->row.refs);
 	EXPECT_EQ(getpid(), self->row.pid);
 	EXPECT_TRUE(exact(1, 8 * PAGE));
@@ -338,18 +275,15 @@ TEST_F(lifetime, in_flight)
 }
 
 /* Killed at any point, with buffers held in every way */
-TEST_F_TIMEOUT(lifetime, killed_exporter, 180)
+TEST_EXPORTER_TIMEOUT(lifetime, killed_exporter, 180)
 {
-	unsigned long long bytes = 0;
+	unsigned long long bytes;
 	struct counters c;
 	struct list list;
 	int sync[2], fd, i;
-	size_t own = 0;
 	char byte;
 	pid_t pid;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sync));
 	pid = fork();
 	if (!pid) {
@@ -372,39 +306,33 @@ TEST_F_TIMEOUT(lifetime, killed_exporter, 180)
 	close(sync[1]);
 	ASSERT_EQ(1, recv(sync[0], &byte, 1, 0));
 	ASSERT_TRUE(list_read(&list));
-	for (i = 0; i < (int)list.nr; i++)
-		if (list.rows[i].pid == pid)
-			own++;
-	EXPECT_LE(100, own);
+	EXPECT_LE(100, list_of(&list, pid, &bytes));
 	list_free(&list);
 
 	ASSERT_EQ(0, kill(pid, SIGKILL));
 	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
 	ASSERT_TRUE(snapshot(&c, &list));
-	for (i = 0, own = 0; i < (int)list.nr; i++)
-		if (list.rows[i].pid == pid)
-			own++;
-	EXPECT_EQ(0, own);
-	EXPECT_EQ(1, list_own(&list, &bytes));
+	EXPECT_EQ(0, list_of(&list, pid, &bytes));
+	EXPECT_EQ(1, list_of(&list, getpid(), &bytes));
 	EXPECT_EQ(list.nr, c.nr_buffers);
 	EXPECT_EQ(list.bytes, c.bytes);
 	list_free(&list);
 }
 
 /* A reader between two reads keeps nothing alive */
-TEST_F_TIMEOUT(lifetime, paused_reader, 180)
+TEST_EXPORTER_TIMEOUT(lifetime, paused_reader, 180)
 {
 	static const size_t parts[] = { 1, 70, 500, 5000, 9000 };
 	static const char * const paths[] = { LIST_PROC, LIST_DEBUG };
 	int fds[300], held[300];
-	struct text text, rest;
 	struct list list;
-	size_t i, j, k;
+	size_t i, j;
 	int reader;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	for (i = 0; i < ARRAY_LEN(parts) * ARRAY_LEN(paths); i++) {
+		struct text text = { 0 };
+		ssize_t got = 1;
+
 		if (access(paths[i % 2], F_OK))
 			continue;
 		for (j = 0; j < 300; j++) {
@@ -414,12 +342,10 @@ TEST_F_TIMEOUT(lifetime, paused_reader, 180)
 		}
 		reader = open(paths[i % 2], O_RDONLY);
 		ASSERT_LE(0, reader);
-		text.s = calloc(1, 1 << 20);
-		for (text.len = 0; text.len < parts[i / 2]; text.len += k) {
-			k = read(reader, text.s + text.len,
-				 parts[i / 2] - text.len);
-			ASSERT_LT(0, (ssize_t)k);
-		}
+		while (got > 0 && text.len < parts[i / 2])
+			got = text_append(reader, parts[i / 2] - text.len,
+					  &text);
+		ASSERT_LT(0, got);
 
 		for (j = 0; j < 300; j++) {
 			close(fds[j]);
@@ -429,24 +355,19 @@ TEST_F_TIMEOUT(lifetime, paused_reader, 180)
 		EXPECT_TRUE(exact(1, 8 * PAGE));
 
 		/* The rest that it reads still completes the listing */
-		ASSERT_TRUE(text_read(reader, 100, &rest));
-		memcpy(text.s + text.len, rest.s, rest.len + 1);
-		text.len += rest.len;
+		ASSERT_TRUE(text_rest(reader, 100, &text));
 		EXPECT_TRUE(list_parse(&text, &list));
 		list_free(&list);
-		text_free(&rest);
 		text_free(&text);
 		close(reader);
 	}
 }
 
 /* Repeated many times, nothing is left behind */
-TEST_F_TIMEOUT(lifetime, nothing_adds_up, 180)
+TEST_EXPORTER_TIMEOUT(lifetime, nothing_adds_up, 180)
 {
 	int i, fd, held;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	for (i = 0; i < 1000; i++) {
 		fd = buffer_new(variant->exporter, PAGE);
 		ASSERT_LE(0, fd);
@@ -459,14 +380,12 @@ TEST_F_TIMEOUT(lifetime, nothing_adds_up, 180)
 }
 
 /* No descriptor left: the buffer was created, and is released again */
-TEST_F(lifetime, export_without_descriptor)
+TEST_EXPORTER(lifetime, export_without_descriptor)
 {
 	struct rlimit limit, none;
 	unsigned int handle = 0;
 	int i, fd, drm = -1;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	if (variant->exporter == VGEM) {
 		drm = drm_open("vgem");
 		ASSERT_LE(0, drm);
@@ -498,13 +417,11 @@ TEST_F(lifetime, export_without_descriptor)
 }
 
 /* A process uses up all its descriptors */
-TEST_F_TIMEOUT(lifetime, exports_until_refused, 180)
+TEST_EXPORTER_TIMEOUT(lifetime, exports_until_refused, 180)
 {
 	struct rlimit limit, few;
 	int fds[300], nr, err;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &limit));
 	few = limit;
 	few.rlim_cur = ARRAY_LEN(fds);
@@ -525,13 +442,11 @@ TEST_F_TIMEOUT(lifetime, exports_until_refused, 180)
 	EXPECT_TRUE(exact(1, 8 * PAGE));
 }
 
-TEST_F(lifetime, refused_exports)
+TEST_EXPORTER(lifetime, refused_exports)
 {
 	struct udmabuf_create create = { .size = PAGE };
 	int i, memfd, udmabuf, drm;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	switch (variant->exporter) {
 	case SYSTEM:
 		EXPECT_EQ(-1, buffer_new_flags(0, O_RDWR));

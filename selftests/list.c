@@ -142,42 +142,13 @@ TEST(no_kernel_pointers)
 	close(fd);
 }
 
-FIXTURE(list)
-{
-	int fd;
-	struct row row;
-};
+BUFFER_FIXTURE(list, 2 * PAGE)
 
-FIXTURE_VARIANT(list)
-{
-	enum exporter exporter;
-};
-
-FIXTURE_VARIANT_ADD(list, system) { .exporter = SYSTEM };
-FIXTURE_VARIANT_ADD(list, udmabuf) { .exporter = UDMABUF };
-FIXTURE_VARIANT_ADD(list, vgem) { .exporter = VGEM };
-
-FIXTURE_SETUP(list)
-{
-	self->fd = -1;
-	if (exporter_there(variant->exporter)) {
-		self->fd = buffer_new(variant->exporter, 2 * PAGE);
-		ASSERT_LE(0, self->fd);
-	}
-}
-
-FIXTURE_TEARDOWN(list)
-{
-	close(self->fd);
-}
-
-TEST_F(list, columns)
+TEST_EXPORTER(list, columns)
 {
 	struct row *row = &self->row;
 	char comm[16];
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	prctl(PR_GET_NAME, comm);
 	ASSERT_TRUE(row_of(self->fd, row));
 	EXPECT_EQ(buffer_ino(self->fd), row->ino);
@@ -200,14 +171,12 @@ static unsigned long long boottime_ms(void)
 	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
 }
 
-TEST_F(list, time_of_export)
+TEST_EXPORTER(list, time_of_export)
 {
 	unsigned long long before, after;
 	struct row row;
 	int fd;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	before = boottime_ms();
 	fd = buffer_new(variant->exporter, PAGE);
 	after = boottime_ms();
@@ -240,15 +209,13 @@ static unsigned long long start_ms(pid_t pid)
 }
 
 /* The time tells the exporting process from a later one with the same pid */
-TEST_F(list, time_and_pid_reuse)
+TEST_EXPORTER(list, time_and_pid_reuse)
 {
 	struct clone_args args = { .exit_signal = SIGCHLD };
 	pid_t pid, again;
 	int sock[2], fd;
 	struct row row;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sock));
 	pid = fork();
 	ASSERT_LE(0, pid);
@@ -291,37 +258,20 @@ TEST_F(list, time_and_pid_reuse)
 }
 
 /* The number joins the list with st_ino and with fdinfo */
-TEST_F(list, ino_joins)
+TEST_EXPORTER(list, ino_joins)
 {
-	unsigned long long ino = 0;
-	struct text text;
-	char *line;
-
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	ASSERT_TRUE(row_of(self->fd, &self->row));
-	ASSERT_TRUE(fdinfo_read(self->fd, &text));
-	line = strstr(text.s, "\nino:\t");
-	ASSERT_NE(NULL, line);
-	ino = strtoull(line + 6, NULL, 10);
-	EXPECT_EQ(ino, self->row.ino);
-	EXPECT_EQ(ino, buffer_ino(self->fd));
-	text_free(&text);
+	EXPECT_EQ(self->ino, self->row.ino);
+	EXPECT_EQ(self->ino, fdinfo_ino(self->fd));
 }
 
-TEST_F(list, ino_ascends_and_is_never_reused)
+TEST_EXPORTER(list, ino_ascends_and_is_never_reused)
 {
-	unsigned long long last = buffer_ino(self->fd);
-	enum exporter other;
+	unsigned long long last = self->ino;
 	int i, fd;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	for (i = 0; i < 300; i++) {
-		other = i % NR_EXPORTERS;
-		if (!exporter_there(other))
-			other = variant->exporter;
-		fd = buffer_new(other, PAGE);
+		fd = buffer_new(some_exporter(i), PAGE);
 		ASSERT_LE(0, fd);
 		ASSERT_LT(last, buffer_ino(fd));
 		last = buffer_ino(fd);
@@ -330,15 +280,13 @@ TEST_F(list, ino_ascends_and_is_never_reused)
 }
 
 /* Each descriptor, inherited or not, and each mapping holds a reference */
-TEST_F(list, refs)
+TEST_EXPORTER(list, refs)
 {
 	int sync[2], copy;
 	char byte;
 	void *map;
 	pid_t pid;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	copy = dup(self->fd);
 	ASSERT_LE(0, copy);
 	ASSERT_TRUE(row_of(self->fd, &self->row));
@@ -371,12 +319,10 @@ TEST_F(list, refs)
 }
 
 /* As returned by fcntl(), which may also change them */
-TEST_F(list, flags_follow_the_file)
+TEST_EXPORTER(list, flags_follow_the_file)
 {
 	int flags;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	flags = fcntl(self->fd, F_GETFL);
 	ASSERT_EQ(0, fcntl(self->fd, F_SETFL, flags | O_NONBLOCK));
 	flags = fcntl(self->fd, F_GETFL);
@@ -412,13 +358,11 @@ TEST(flags_of_access_modes)
 }
 
 /* A second importer, even of the same device, is a second attachment */
-TEST_F(list, attached)
+TEST_EXPORTER(list, attached)
 {
 	unsigned int handle[2];
 	int drm[2];
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	drm[0] = drm_open("vkms");
 	if (drm[0] < 0)
 		SKIP(return, "no vkms to import into");
@@ -459,13 +403,11 @@ static void *exporting_thread(void *arg)
 }
 
 /* The id of the thread group and the thread's name at the export */
-TEST_F(list, exporting_thread)
+TEST_EXPORTER(list, exporting_thread)
 {
 	struct thread thread = { .exporter = variant->exporter };
 	pthread_t id;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	prctl(PR_SET_NAME, "leader");
 	ASSERT_EQ(0, pthread_create(&id, NULL, exporting_thread, &thread));
 	pthread_join(id, NULL);
@@ -478,13 +420,11 @@ TEST_F(list, exporting_thread)
 }
 
 /* The allocating process, not the user, even after it has exited */
-TEST_F(list, exporting_child)
+TEST_EXPORTER(list, exporting_child)
 {
 	int sock[2], fd, status;
 	pid_t pid;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sock));
 	pid = fork();
 	if (!pid) {
@@ -507,13 +447,11 @@ TEST_F(list, exporting_child)
  * pid 1 of a namespace has another pid in the initial one, and that is what
  * readers in either namespace see. A user namespace makes no difference.
  */
-TEST_F(list, pid_namespace)
+TEST_EXPORTER(list, pid_namespace)
 {
 	int sock[2], fd, status;
 	pid_t pid;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sock));
 	if (unshare(CLONE_NEWPID))
 		SKIP(return, "no pid namespaces here");
@@ -547,11 +485,7 @@ static bool spread(int *fds)
 	int i;
 
 	for (i = 0; i < SPREAD; i++) {
-		enum exporter exporter = i % NR_EXPORTERS;
-
-		if (!exporter_there(exporter))
-			exporter = any_exporter();
-		fds[i] = buffer_new(exporter, PAGE);
+		fds[i] = buffer_new(some_exporter(i), PAGE);
 		if (fds[i] < 0 ||
 		    !buffer_set_name(fds[i], "over several pages"))
 			return false;
@@ -586,39 +520,42 @@ static bool read_chunks(void *arg, struct text *text)
 	return ok;
 }
 
+/* Whether READ gives the list over several pages */
+static bool gives_the_list(bool (*read)(void *arg, struct text *text),
+			   struct reading *reading)
+{
+	struct text text, list;
+	int fds[SPREAD];
+	bool same;
+
+	if (!spread(fds) || !snapshot_text(read, reading, &text, &list))
+		return false;
+	same = !strcmp(list.s, text.s);
+	text_free(&text);
+	text_free(&list);
+	spread_close(fds);
+	return same;
+}
+
 TEST(read_sizes_read_the_same)
 {
 	static const size_t chunks[] = { 1, 7, 64, 4095, 4096, 65536 };
 	struct reading reading = { .path = LIST_PROC };
-	struct text text, list;
-	int fds[SPREAD];
 	size_t i;
 
-	ASSERT_TRUE(spread(fds));
 	for (i = 0; i < ARRAY_LEN(chunks); i++) {
 		reading.chunk = chunks[i];
-		ASSERT_TRUE(snapshot_text(read_chunks, &reading, &text, &list));
-		EXPECT_EQ(0, strcmp(list.s, text.s));
-		text_free(&text);
-		text_free(&list);
+		EXPECT_TRUE(gives_the_list(read_chunks, &reading));
 	}
-	spread_close(fds);
 }
 
 TEST(debugfs_says_the_same)
 {
 	struct reading reading = { .path = LIST_DEBUG, .chunk = 4096 };
-	struct text text, list;
-	int fds[SPREAD];
 
 	if (!mount_debugfs())
 		SKIP(return, "no debugfs here");
-	ASSERT_TRUE(spread(fds));
-	ASSERT_TRUE(snapshot_text(read_chunks, &reading, &text, &list));
-	EXPECT_EQ(0, strcmp(list.s, text.s));
-	text_free(&text);
-	text_free(&list);
-	spread_close(fds);
+	EXPECT_TRUE(gives_the_list(read_chunks, &reading));
 }
 
 /* Reads after the last line return nothing, even if repeated */
@@ -638,32 +575,21 @@ TEST(end_is_the_end)
 }
 
 /* A listing begins with its first read, not when the file is opened */
-TEST_F(list, begins_with_the_first_read)
+TEST_EXPORTER(list, begins_with_the_first_read)
 {
-	struct text text;
+	struct text text = { 0 };
 	struct list list;
 	int early, late, reader;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	reader = open(LIST_PROC, O_RDONLY);
 	ASSERT_LE(0, reader);
 	early = buffer_new(variant->exporter, PAGE);
 	ASSERT_LE(0, early);
 
-	text.s = calloc(1, 1 << 20);
-	ASSERT_EQ(1, read(reader, text.s, 1));
+	ASSERT_EQ(1, text_append(reader, 1, &text));
 	late = buffer_new(variant->exporter, PAGE);
 	ASSERT_LE(0, late);
-	text.len = 1;
-	while (1) {
-		ssize_t got = read(reader, text.s + text.len, 64);
-
-		ASSERT_LE(0, got);
-		if (!got)
-			break;
-		text.len += got;
-	}
+	ASSERT_TRUE(text_rest(reader, 64, &text));
 	ASSERT_TRUE(list_parse(&text, &list));
 	EXPECT_NE(NULL, list_find(&list, buffer_ino(self->fd)));
 	EXPECT_NE(NULL, list_find(&list, buffer_ino(early)));
@@ -683,15 +609,13 @@ TEST_F(list, begins_with_the_first_read)
 	close(late);
 }
 
-TEST_F(list, seek_to_0_begins_anew)
+TEST_EXPORTER(list, seek_to_0_begins_anew)
 {
 	char some[300];
 	struct text text;
 	struct list list;
 	int fd, reader;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	reader = open(LIST_PROC, O_RDONLY);
 	ASSERT_LE(0, reader);
 	ASSERT_LT(0, read(reader, some, sizeof(some)));
@@ -716,7 +640,7 @@ static bool read_at(void *arg, struct text *text)
 	ssize_t got = -1;
 
 	text->s = calloc(1, reading->chunk + 1);
-	if (fd >= 0 && text->s)
+	if (text->s)
 		got = pread(fd, text->s, reading->chunk, reading->offset);
 	text->len = got;
 	close(fd);
@@ -804,51 +728,31 @@ TEST(offsets_beyond_the_end)
 /* Two independent readers, taking turns at different paces */
 static bool read_in_turns(void *arg, struct text *text)
 {
-	size_t chunks[2] = { 13, 500 };
-	struct text texts[2] = { { 0 } };
 	struct reading *reading = arg;
-	bool more = true, ok = true;
-	ssize_t got;
-	int fds[2];
-	int i;
+	int fds[2] = {
+		open(reading->path, O_RDONLY), open(reading->path, O_RDONLY)
+	};
+	struct text slow = { 0 };
+	ssize_t got[2];
+	bool ok;
 
-	for (i = 0; i < 2; i++) {
-		fds[i] = open(reading->path, O_RDONLY);
-		texts[i].s = calloc(1, 1 << 20);
-		ok &= fds[i] >= 0 && texts[i].s;
-	}
-	while (ok && more) {
-		more = false;
-		for (i = 0; i < 2; i++) {
-			got = read(fds[i], texts[i].s + texts[i].len,
-				   chunks[i]);
-			ok &= got >= 0;
-			if (got > 0) {
-				texts[i].len += got;
-				more = true;
-			}
-		}
-	}
-	ok = ok && !strcmp(texts[0].s, texts[1].s);
-	for (i = 0; i < 2; i++)
-		close(fds[i]);
-	free(texts[0].s);
-	*text = texts[1];
+	memset(text, 0, sizeof(*text));
+	do {
+		got[0] = text_append(fds[0], 13, &slow);
+		got[1] = text_append(fds[1], 500, text);
+	} while (got[0] >= 0 && got[1] >= 0 && got[0] + got[1]);
+	ok = !got[0] && !got[1] && !strcmp(slow.s, text->s);
+	text_free(&slow);
+	close(fds[0]);
+	close(fds[1]);
 	return ok;
 }
 
 TEST(two_readers)
 {
 	struct reading reading = { .path = LIST_PROC };
-	struct text text, list;
-	int fds[SPREAD];
 
-	ASSERT_TRUE(spread(fds));
-	ASSERT_TRUE(snapshot_text(read_in_turns, &reading, &text, &list));
-	EXPECT_EQ(0, strcmp(list.s, text.s));
-	text_free(&text);
-	text_free(&list);
-	spread_close(fds);
+	EXPECT_TRUE(gives_the_list(read_in_turns, &reading));
 }
 
 /*
@@ -858,37 +762,26 @@ TEST(two_readers)
 static bool read_shared(void *arg, struct text *text)
 {
 	struct reading *reading = arg;
-	ssize_t got = 0;
-	int fds[2];
-	int i;
+	int fds[2], i = 0;
+	ssize_t got;
 
-	text->len = 0;
-	text->s = calloc(1, 1 << 20);
+	memset(text, 0, sizeof(*text));
 	fds[0] = open(reading->path, O_RDONLY);
 	fds[1] = dup(fds[0]);
-	for (i = 0; text->s && fds[1] >= 0; i++) {
-		got = read(fds[i % 2], text->s + text->len, i % 2 ? 17 : 333);
-		if (got <= 0)
-			break;
-		text->len += got;
-	}
+	do {
+		got = text_append(fds[i % 2], i % 2 ? 17 : 333, text);
+		i++;
+	} while (got > 0);
 	close(fds[0]);
 	close(fds[1]);
-	return text->len && got == 0;
+	return text->len && !got;
 }
 
 TEST(two_readers_of_one_open_file)
 {
 	struct reading reading = { .path = LIST_PROC };
-	struct text text, list;
-	int fds[SPREAD];
 
-	ASSERT_TRUE(spread(fds));
-	ASSERT_TRUE(snapshot_text(read_shared, &reading, &text, &list));
-	EXPECT_EQ(0, strcmp(list.s, text.s));
-	text_free(&text);
-	text_free(&list);
-	spread_close(fds);
+	EXPECT_TRUE(gives_the_list(read_shared, &reading));
 }
 
 TEST_HARNESS_MAIN

@@ -82,42 +82,14 @@ static const char *fault_of_name(int fd, const char *name)
 	return NULL;
 }
 
-FIXTURE(names)
-{
-	int fd;
-};
-
-FIXTURE_VARIANT(names)
-{
-	enum exporter exporter;
-};
-
-FIXTURE_VARIANT_ADD(names, system) { .exporter = SYSTEM };
-FIXTURE_VARIANT_ADD(names, udmabuf) { .exporter = UDMABUF };
-FIXTURE_VARIANT_ADD(names, vgem) { .exporter = VGEM };
-
-FIXTURE_SETUP(names)
-{
-	self->fd = -1;
-	if (exporter_there(variant->exporter)) {
-		self->fd = buffer_new(variant->exporter, PAGE);
-		ASSERT_LE(0, self->fd);
-	}
-}
-
-FIXTURE_TEARDOWN(names)
-{
-	close(self->fd);
-}
+BUFFER_FIXTURE(names, PAGE)
 
 /* The list gives back each name as it was set; other files escape it */
-TEST_F(names, hostile)
+TEST_EXPORTER(names, hostile)
 {
 	const char *fault;
 	size_t i;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	for (i = 0; i < ARRAY_LEN(hostile); i++) {
 		fault = fault_of_name(self->fd, hostile[i]);
 		EXPECT_EQ(NULL, fault) {
@@ -127,14 +99,12 @@ TEST_F(names, hostile)
 }
 
 /* Each byte at the beginning, in the middle, at the end and on its own */
-TEST_F_TIMEOUT(names, every_byte, 180)
+TEST_EXPORTER_TIMEOUT(names, every_byte, 180)
 {
 	char name[4][8];
 	const char *fault;
 	int i, byte;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	for (byte = 1; byte < 256; byte++) {
 		sprintf(name[0], "%c", byte);
 		sprintf(name[1], "%cab", byte);
@@ -150,14 +120,12 @@ TEST_F_TIMEOUT(names, every_byte, 180)
 }
 
 /* All 255 of them, in names as long as they may be */
-TEST_F(names, all_bytes)
+TEST_EXPORTER(names, all_bytes)
 {
 	char name[NAME_MAX_LEN + 1];
 	const char *fault;
 	int i, byte = 1;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	while (byte < 256) {
 		for (i = 0; i < NAME_MAX_LEN && byte < 256; i++)
 			name[i] = byte++;
@@ -181,15 +149,13 @@ static void random_bytes(unsigned int *seed, char *bytes, size_t len)
 	bytes[len] = '\0';
 }
 
-TEST_F_TIMEOUT(names, random_bytes, 36000)
+TEST_EXPORTER_TIMEOUT(names, random_bytes, 36000)
 {
 	char bytes[2 * NAME_MAX_LEN + 4], old[NAME_MAX_LEN + 1] = "";
 	unsigned int nr = inputs(500), random = seed(), i, refused = 0;
 	const char *fault;
 	struct row row;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	for (i = 0; i < nr; i++) {
 		random_bytes(&random, bytes, i % (sizeof(bytes) - 1));
 		if (strlen(bytes) <= NAME_MAX_LEN) {
@@ -211,14 +177,12 @@ TEST_F_TIMEOUT(names, random_bytes, 36000)
 }
 
 /* Set, changed, emptied: the current name is shown */
-TEST_F(names, changed_and_emptied)
+TEST_EXPORTER(names, changed_and_emptied)
 {
 	char begin[32], *end;
 	struct text text;
 	struct row row;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	ASSERT_TRUE(buffer_set_name(self->fd, "first"));
 	ASSERT_TRUE(row_of(self->fd, &row));
 	EXPECT_STREQ("first", row.name);
@@ -231,7 +195,7 @@ TEST_F(names, changed_and_emptied)
 
 	/* An empty field is "-", so the row ends with that */
 	ASSERT_TRUE(text_read_path(LIST_PROC, &text));
-	snprintf(begin, sizeof(begin), "\n%llu ", buffer_ino(self->fd));
+	snprintf(begin, sizeof(begin), "\n%llu ", self->ino);
 	end = strstr(text.s, begin);
 	ASSERT_NE(NULL, end);
 	end = strchr(end + 1, '\n');
@@ -241,12 +205,10 @@ TEST_F(names, changed_and_emptied)
 }
 
 /* A name that is too long is refused, and the old one stays */
-TEST_F(names, too_long)
+TEST_EXPORTER(names, too_long)
 {
 	struct row row;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	ASSERT_TRUE(buffer_set_name(self->fd, "old"));
 	EXPECT_FALSE(buffer_set_name(self->fd,
 				     "12345678901234567890123456789012"));
@@ -255,15 +217,13 @@ TEST_F(names, too_long)
 }
 
 /* The name of the exporting task is escaped, too */
-TEST_F(names, hostile_commands)
+TEST_EXPORTER(names, hostile_commands)
 {
 	char set[16], comm[16];
 	struct row row;
 	size_t i;
 	int fd;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	prctl(PR_GET_NAME, comm);
 	for (i = 0; i < ARRAY_LEN(hostile) + 1; i++) {
 		snprintf(set, sizeof(set), "%s",
@@ -280,15 +240,13 @@ TEST_F(names, hostile_commands)
 }
 
 /* Many hostile rows in one listing; the parser counts them */
-TEST_F(names, hostile_list)
+TEST_EXPORTER(names, hostile_list)
 {
 	int fds[2 * ARRAY_LEN(hostile)];
 	const struct row *row;
 	struct list list;
 	size_t i;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	for (i = 0; i < ARRAY_LEN(fds); i++) {
 		fds[i] = buffer_new(variant->exporter, PAGE);
 		ASSERT_LE(0, fds[i]);
@@ -324,15 +282,13 @@ static void *rename_again(void *arg)
 }
 
 /* Renamed while listed: one name or the other, never a mixture */
-TEST_F(names, renamed_meanwhile)
+TEST_EXPORTER(names, renamed_meanwhile)
 {
 	struct renamer renamer = { .fd = self->fd };
 	pthread_t thread;
 	struct row row;
 	int i;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	ASSERT_TRUE(buffer_set_name(self->fd, forms[0]));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, rename_again, &renamer));
 	for (i = 0; i < 1000; i++) {
@@ -346,7 +302,7 @@ TEST_F(names, renamed_meanwhile)
 }
 
 /* Fields and order of fdinfo and bufinfo are unchanged, newest first */
-TEST_F(names, older_interfaces)
+TEST_EXPORTER(names, older_interfaces)
 {
 	unsigned long long ino = 0, size = 0;
 	char *fields[7], exp_name[16] = "";
@@ -355,8 +311,6 @@ TEST_F(names, older_interfaces)
 	char *first, *second;
 	int nr, fd, used = 0;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	ASSERT_TRUE(buffer_set_name(self->fd, "older"));
 	ASSERT_TRUE(fdinfo_read(self->fd, &text));
 	nr = sscanf(text.s,
@@ -364,7 +318,7 @@ TEST_F(names, older_interfaces)
 		    &ino, &size, &count, exp_name, &used);
 	ASSERT_EQ(4, nr);
 	EXPECT_EQ(text.len, (size_t)used);
-	EXPECT_EQ(buffer_ino(self->fd), ino);
+	EXPECT_EQ(self->ino, ino);
 	EXPECT_EQ(PAGE, size);
 	EXPECT_EQ(1, count);
 	EXPECT_STREQ(exporter_name(variant->exporter), exp_name);

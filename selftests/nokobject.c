@@ -98,14 +98,7 @@ FIXTURE(nokobject)
 	const char *missing;
 };
 
-FIXTURE_VARIANT(nokobject)
-{
-	enum exporter exporter;
-};
-
-FIXTURE_VARIANT_ADD(nokobject, system) { .exporter = SYSTEM };
-FIXTURE_VARIANT_ADD(nokobject, udmabuf) { .exporter = UDMABUF };
-FIXTURE_VARIANT_ADD(nokobject, vgem) { .exporter = VGEM };
+EXPORTER_VARIANTS(nokobject);
 
 FIXTURE_SETUP(nokobject)
 {
@@ -135,7 +128,7 @@ FIXTURE_TEARDOWN(nokobject)
  * Other tasks may create kobjects meanwhile, so the best of several runs
  * counts. An export that creates one would do so in each of them.
  */
-TEST_F(nokobject, export_and_release)
+TEST_EXPORTER(nokobject, export_and_release)
 {
 	unsigned long before[ARRAY_LEN(functions)];
 	unsigned long after[ARRAY_LEN(functions)];
@@ -144,12 +137,9 @@ TEST_F(nokobject, export_and_release)
 	size_t i;
 	int run;
 
-	if (!exporter_there(variant->exporter))
-		SKIP(return, "no such exporter here");
 	if (self->missing)
 		SKIP(return, "cannot probe %s", self->missing);
 
-	raise_fd_limit();
 	for (run = 0; run < 5 && best; run++) {
 		ASSERT_TRUE(hits_read(before));
 		for (i = 0; i < EXPORTS; i++) {

@@ -117,11 +117,9 @@ static struct worker workers[WORKERS];
 
 static int export(unsigned int *seed, size_t size)
 {
-	enum exporter exporter = rand_r(seed) % NR_EXPORTERS;
+	enum exporter exporter = some_exporter(rand_r(seed));
 	int fd;
 
-	if (!exporter_there(exporter))
-		exporter = any_exporter();
 	__atomic_fetch_add(&shared->begun, 1, __ATOMIC_SEQ_CST);
 	fd = buffer_new(exporter, size);
 	if (fd >= 0) {
@@ -202,19 +200,8 @@ static void own_row(struct slot *slot)
 
 static void read_fdinfo(struct slot *slot)
 {
-	unsigned long long ino = 0;
-	struct text text;
-	char *line;
-
-	if (!fdinfo_read(slot->fd, &text)) {
-		fail("no fdinfo");
-		return;
-	}
-	line = strstr(text.s, "\nino:\t");
-	if (!line || sscanf(line, "\nino:\t%llu", &ino) != 1 ||
-	    ino != slot->ino)
+	if (fdinfo_ino(slot->fd) != slot->ino)
 		fail("fdinfo is of another buffer");
-	text_free(&text);
 	count(FDINFO);
 }
 
@@ -426,20 +413,13 @@ static void *killer_main(void *arg)
 	return arg;
 }
 
-/* Read the whole of CHUNK, as read() may return less */
 static bool read_some(int fd, size_t chunk, struct text *text)
 {
-	ssize_t got;
+	ssize_t got = text_append(fd, chunk, text);
 
-	text->s = realloc(text->s, text->len + chunk + 1);
-	got = read(fd, text->s + text->len, chunk);
 	if (got < 0)
 		fail("the list is not read");
-	if (got <= 0)
-		return false;
-	text->len += got;
-	text->s[text->len] = '\0';
-	return true;
+	return got > 0;
 }
 
 /* Readers, too, close buffers that they list */
@@ -720,6 +700,12 @@ static bool some_of_each(void)
 	return true;
 }
 
+static void start(pthread_t *thread, void *(*run)(void *arg), void *arg)
+{
+	if (pthread_create(thread, NULL, run, arg))
+		ksft_exit_fail_msg("no thread\n");
+}
+
 static void torture(double seconds)
 {
 	pthread_t others[READERS + 4];
@@ -729,17 +715,16 @@ static void torture(double seconds)
 	for (i = 0; i < WORKERS; i++) {
 		workers[i].seed = seed_of(i);
 		workers[i].drm = drm_open("vkms");
-		pthread_create(&workers[i].thread, NULL, worker_main,
-			       &workers[i]);
+		start(&workers[i].thread, worker_main, &workers[i]);
 	}
 	for (i = 0; i < READERS; i++)
-		pthread_create(&others[i], NULL, reader_main,
-			       (void *)(long)seed_of(WORKERS + i));
-	pthread_create(&others[i++], NULL, seeker_main, NULL);
-	pthread_create(&others[i++], NULL, resetter_main, NULL);
-	pthread_create(&others[i++], NULL, killer_main, NULL);
+		start(&others[i], reader_main,
+		      (void *)(long)seed_of(WORKERS + i));
+	start(&others[i++], seeker_main, NULL);
+	start(&others[i++], resetter_main, NULL);
+	start(&others[i++], killer_main, NULL);
 	if (!access(BUFINFO, F_OK))
-		pthread_create(&others[i++], NULL, bufinfo_main, NULL);
+		start(&others[i++], bufinfo_main, NULL);
 
 	/* A slow machine gets time to do each operation at least once */
 	while (!stopping() &&
