@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* leaks and check: what only grows, and what should be freed by now */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -333,43 +332,36 @@ static bool is_new(struct snap *s, const struct buf *b)
 static void save_baseline(struct snap *s)
 {
 	uint64_t top = 0;
-	FILE *f;
+	struct whole w;
 	size_t i;
-	char *tmp = xasprintf("%s.tmp", opt.save);
 
 	for (i = 0; i < s->n; i++)
 		if ((s->bufs[i].has & HAS_INO) && s->bufs[i].ino > top)
 			top = s->bufs[i].ino;
 	if (!s->listed)
 		die("no baseline from an incomplete listing");
-	f = fopen(tmp, "w");
-	if (f)
-		remove_later(tmp);
-	if (!f || fprintf(f, "dmabuf-stat-baseline 1\nboot_id %s\nino %" PRIu64 "\n",
-			  s->boot_id ?: "-", top) < 0 || fclose(f) ||
-	    rename(tmp, opt.save))
-		die("%s: %s", opt.save, strerror(errno));
-	keep(tmp);
-	free(tmp);
+	fprintf(whole_open(&w, opt.save),
+		"dmabuf-stat-baseline 1\nboot_id %s\nino %" PRIu64 "\n",
+		s->boot_id ?: "-", top);
+	whole_close(&w);
 }
 
 /* Numbers ascend and are never reused, so the highest one is enough */
 static void load_baseline(struct snap *s)
 {
-	char boot[128];
+	char boot[128], ino[21];
 	FILE *f = fopen(opt.baseline, "r");
-	unsigned long long ino;
 
 	if (!f)
 		die("%s: %m", opt.baseline);
-	if (fscanf(f, "dmabuf-stat-baseline 1\nboot_id %127s\nino %llu",
-		   boot, &ino) != 2)
+	if (fscanf(f, "dmabuf-stat-baseline 1\nboot_id %127s\nino %20[0-9]",
+		   boot, ino) != 2 || fgetc(f) != '\n' ||
+	    !parse_u64(ino, 10, &base_ino))
 		die("%s: not a baseline; make one with leaks --save-baseline",
 		    opt.baseline);
 	fclose(f);
 	if (strcmp(boot, s->boot_id ?: "-"))
 		die("%s: was made in another boot", opt.baseline);
-	base_ino = ino;
 }
 
 /* What is no leak by itself, but might be taken for one */

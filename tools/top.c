@@ -340,8 +340,7 @@ int cmd_top(struct snap *s)
 	SCREEN *screen;
 	int key = ERR;
 
-	if (opt.json || opt.prometheus || opt.output || opt.columns ||
-	    opt.nfilter || opt.by)
+	if (opt.json || opt.output)
 		die("top is for the terminal; other commands repeat with --interval");
 	if (!isatty(0) || !isatty(1))
 		die("top needs a terminal; other commands repeat with --interval");
@@ -375,7 +374,8 @@ int cmd_top(struct snap *s)
 		at = ms(CLOCK_MONOTONIC);
 		timeout(paused ? 1000 : next > at ? next - at : 0);
 		key = getch();
-	} while (!stop && (key == ERR || press(s, key)));
+		/* without a terminal, getch does not wait */
+	} while (!stop && (key == ERR ? isatty(0) : press(s, key)));
 	endwin();
 	delscreen(screen);
 	return EXIT_OK;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Strings, numbers and files below the root */
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "dmabuf-stat.h"
@@ -23,6 +23,18 @@ void die(const char *fmt, ...)
 	va_end(ap);
 	fputc('\n', stderr);
 	exit(EXIT_ERROR);
+}
+
+void usage(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("dmabuf-stat: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputs("; see dmabuf-stat --help\n", stderr);
+	exit(EXIT_USAGE);
 }
 
 static char **doomed;
@@ -297,10 +309,35 @@ bool parse_size(const char *s, uint64_t *val)
 				       val);
 }
 
+/* Gone while one looks: not worth a word */
+bool vanished(int err)
+{
+	return err == ENOENT || err == ESRCH;
+}
+
+/* The directory was open already: access is denied as the process has ended */
+bool fd_vanished(int err)
+{
+	return vanished(err) || (root_live && err == EACCES);
+}
+
+/* In a capture a pipe or a device would wait, or never end */
+int open_file(int dir, const char *path)
+{
+	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0 || root_live || (!fstat(fd, &st) && S_ISREG(st.st_mode)))
+		return fd;
+	close(fd);
+	errno = EINVAL;
+	return -1;
+}
+
 struct lines *lines_openat(int dir, const char *path)
 {
 	struct lines *l;
-	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd = open_file(dir, path);
 
 	if (fd < 0)
 		return NULL;
@@ -375,7 +412,7 @@ void lines_close(struct lines *l)
 
 bool read_word(const char *path, char *buf, size_t size)
 {
-	int fd = openat(root_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd = open_file(root_fd, path);
 	ssize_t n;
 
 	if (fd < 0)
