@@ -46,6 +46,7 @@ extern jmp_buf *no_memory;
 void *xrealloc(void *p, size_t n, size_t size);
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 const char *intern(const char *s);
+const char *internf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 extern bool keep_strings;
 void forget_strings(void);
 const char *escape(const char *s);

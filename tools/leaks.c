@@ -73,13 +73,8 @@ static bool grows(const struct trend *t)
 
 static const char *group_of(const struct buf *b)
 {
-	char *text = xasprintf("exporter=%s comm=%s name=%s",
-			       b->exporter ?: "?", b->comm ?: "?",
-			       pattern(b->name) ?: "?");
-	const char *group = intern(text);
-
-	free(text);
-	return group;
+	return internf("exporter=%s comm=%s name=%s", b->exporter ?: "?",
+		       b->comm ?: "?", pattern(b->name) ?: "?");
 }
 
 static int by_key(const void *a, const void *b)
@@ -207,10 +202,10 @@ static void grown(const char *rule, const struct track *t,
 		  const struct trend *v, const char *what, const char *who,
 		  const char *next)
 {
-	suspect(rule, t->subject ?: xasprintf("ino=%" PRIu64, t->ino),
+	suspect(rule, t->subject ?: internf("ino=%" PRIu64, t->ino),
 		t->subject ? t->nr : 1, t->bytes,
-		xasprintf("%" PRIu64 " to %" PRIu64 " %s in %u samples, never fewer%s",
-			  v->first, v->last, what, samples, who),
+		internf("%" PRIu64 " to %" PRIu64 " %s in %u samples, never fewer%s",
+			v->first, v->last, what, samples, who),
 		next);
 }
 
@@ -230,16 +225,16 @@ static const struct hold **most_fds(struct snap *s)
 	return most;
 }
 
-static char *who_has(struct snap *s, const struct hold **most, uint64_t ino)
+static const char *who_has(struct snap *s, const struct hold **most, uint64_t ino)
 {
 	struct buf *b = snap_find(s, ino);
 	const struct hold *h = b ? most[b - s->bufs] : NULL;
 
 	if (!h || h->fds < 2)
-		return xasprintf("%s", "");
-	return xasprintf("; pid %" PRIu64 " (%s) has %u descriptors of it",
-			 s->procs[h->proc].pid, s->procs[h->proc].comm ?: "?",
-			 h->fds);
+		return "";
+	return internf("; pid %" PRIu64 " (%s) has %u descriptors of it",
+		       s->procs[h->proc].pid, s->procs[h->proc].comm ?: "?",
+		       h->fds);
 }
 
 static void growth(struct snap *s)
@@ -258,8 +253,8 @@ static void growth(struct snap *s)
 				      refs ? &t->n : &t->attached,
 				      refs ? "references" : "attachments",
 				      who_has(s, most, t->ino),
-				      xasprintf("dmabuf-stat buffer %" PRIu64,
-						t->ino));
+				      internf("dmabuf-stat buffer %" PRIu64,
+					      t->ino));
 		} else if (grows(&t->n)) {
 			grown("group-grows", t, &t->n, "buffers", "",
 			      "dmabuf-stat processes");
@@ -315,8 +310,8 @@ static void collect(struct snap *s, const char *rule, const char *evidence,
 		}
 		if (pids >= min_pids)
 			suspect(rule, group, i - first, bytes, evidence,
-				xasprintf("dmabuf-stat buffer %" PRIu64,
-					  found[first]->ino));
+				internf("dmabuf-stat buffer %" PRIu64,
+					found[first]->ino));
 	}
 	free(found);
 }

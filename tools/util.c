@@ -104,10 +104,15 @@ void remove_later(const char *path)
 void keep(const char *path)
 {
 	size_t i = ndoomed;
+	char *kept;
 
-	while (i--)
-		if (doomed[i] && !strcmp(doomed[i], path))
-			doomed[i] = NULL;
+	while (i--) {
+		kept = doomed[i];
+		if (!kept || strcmp(kept, path))
+			continue;
+		doomed[i] = NULL;
+		free(kept);
+	}
 }
 
 jmp_buf *no_memory;
@@ -202,6 +207,21 @@ const char *intern(const char *s)
 	nstrings++;
 	*slot = text;
 	return text;
+}
+
+const char *internf(const char *fmt, ...)
+{
+	const char *stored;
+	va_list ap;
+	char *s;
+
+	va_start(ap, fmt);
+	if (vasprintf(&s, fmt, ap) < 0)
+		die("out of memory");
+	va_end(ap);
+	stored = intern(s);
+	free(s);
+	return stored;
 }
 
 void forget_strings(void)

@@ -214,9 +214,8 @@ int cmd_buffer(struct snap *s, uint64_t ino)
 		*c++ = c_str(s->procs[d->proc].comm);
 		*c++ = c_str(d->kind == 'f' ? "fd" : d->kind == 'm' ? "map" :
 			     "path");
-		snprintf(size, sizeof(size), "0x%" PRIx64, d->at);
-		*c++ = d->kind == 'm' && !opt.json ? c_str(intern(size)) :
-			c_num(d->at);
+		*c++ = d->kind == 'm' && !opt.json ?
+		       c_str(internf("0x%" PRIx64, d->at)) : c_num(d->at);
 	}
 
 	table_check(&t);
