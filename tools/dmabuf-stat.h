@@ -29,14 +29,18 @@ struct lines {
 	size_t start, end;
 	int error;
 	bool cut;		/* the last line had no newline */
+	bool empty;		/* nothing has been read */
 	char buf[65536];
 };
 
 __attribute__((format(printf, 1, 2), noreturn)) void die(const char *fmt, ...);
-__attribute__((format(printf, 1, 2), noreturn)) void usage(const char *fmt, ...);
+__attribute__((format(printf, 1, 2), noreturn))
+void usage(const char *fmt, ...);
 
 /* Removed when the program ends, by a signal or not, unless it is kept */
 void remove_later(const char *path);
+/* Of a name that ends in XXXXXX; the descriptor, 0 if a directory, or -1 */
+int temporary(char *path, bool dir);
 void keep(const char *path);
 /* Ends the program, or only the loop of --interval */
 void catch_signals(void);
@@ -54,7 +58,7 @@ bool parse_u64(const char *s, unsigned int base, uint64_t *val);
 bool parse_size(const char *s, uint64_t *val);
 bool vanished(int err);
 bool fd_vanished(int err);
-int open_file(int dir, const char *path);
+bool is_file(int fd);
 struct lines *lines_open(const char *path);
 struct lines *lines_openat(int dir, const char *path);
 char *lines_next(struct lines *l);

@@ -383,7 +383,7 @@ static int run(struct snap *s, const char *command, const char *arg)
 	return EXIT_ERROR;
 }
 
-/* In place of what is closed, so that no file that is opened takes its number */
+/* In place of what is closed, so that no other file takes its number */
 static void open_standard(void)
 {
 	int fd;

@@ -29,10 +29,9 @@ FILE *whole_open(struct whole *w, const char *path)
 	if (!stat(w->path, &st) && !S_ISREG(st.st_mode))
 		die("%s: not a regular file, so it cannot be replaced", path);
 	w->tmp = xasprintf("%s.XXXXXX", w->path);
-	fd = mkstemp(w->tmp);
+	fd = temporary(w->tmp, false);
 	if (fd < 0)
 		die("%s: %s", path, strerror(errno));
-	remove_later(w->tmp);
 	w->file = fdopen(fd, "w");
 	if (!w->file)
 		die("%s: %m", path);

@@ -73,7 +73,7 @@ static void file(const char *name, struct text t)
 /* Returns a negative errno, and what could be read before */
 static int slurp(int dir, const char *path, struct text *t)
 {
-	int fd = open_file(dir, path), err;
+	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), err;
 	size_t room = 0;
 	ssize_t n;
 
@@ -81,6 +81,10 @@ static int slurp(int dir, const char *path, struct text *t)
 	t->n = 0;
 	if (fd < 0)
 		return -errno;
+	if (!is_file(fd)) {
+		close(fd);
+		return -EINVAL;
+	}
 	do {
 		if (t->n == room) {
 			room = room ? room * 2 : 4096;
@@ -464,29 +468,29 @@ static void unpack(const char *file, const char *dir, int fd)
 			    file, escape(name));
 		for (p = strchr(name, '/'); p; p = strchr(p + 1, '/')) {
 			*p = 0;
-			if (!mkdirat(fd, name, 0700)) {
+			if (faccessat(fd, name, F_OK, 0)) {
 				path = xasprintf("%s/%s", dir, name);
 				remove_later(path);
 				free(path);
+				mkdirat(fd, name, 0700);
 			}
 			*p = '/';
 		}
 		path = xasprintf("%s/%s", dir, name);
+		if (*name)
+			remove_later(path);
 		if (h.type == '5' || !*name) {
-			if (*name && !mkdirat(fd, name, 0700))
-				remove_later(path);
+			mkdirat(fd, name, 0700);
 		} else if (h.type == '2') {
 			p = strndup(h.link, sizeof(h.link));
 			if (symlinkat(p, fd, name))
 				die("%s: %s: %s", file, name, strerror(errno));
-			remove_later(path);
 			free(p);
 		} else {
 			to = openat(fd, name, O_WRONLY | O_CREAT | O_EXCL |
 				    O_NOFOLLOW | O_CLOEXEC, 0600);
 			if (to < 0)
 				die("%s: %s: %s", file, name, strerror(errno));
-			remove_later(path);
 			contents(f, file, to, size);
 			close(to);
 		}
@@ -506,9 +510,8 @@ void root_open(const char *path)
 	if (path && !stat(path, &st) && S_ISREG(st.st_mode)) {
 		dir = xasprintf("%s/dmabuf-stat.XXXXXX",
 				getenv("TMPDIR") ?: "/tmp");
-		if (!mkdtemp(dir))
+		if (temporary(dir, true))
 			die("%s: %s", dir, strerror(errno));
-		remove_later(dir);
 	}
 	if (root_fd > 0)
 		close(root_fd);

@@ -46,7 +46,7 @@ bool initial_pid_ns(void)
 	const char *val = rec_value("initial_pid_ns");
 	struct stat st;
 
-	/* a kernel without such namespaces has the directory, but not the link */
+	/* a kernel without namespaces has the directory, but no link */
 	if (root_live)
 		return stat("/proc/self/ns/pid", &st) ?
 		       errno == ENOENT && !access("/proc/self/ns", F_OK) :

@@ -253,13 +253,15 @@ static void make_body(void)
 static int show(int y, const char *line, const char *filter, bool header)
 {
 	const char *end;
+	int n;
 
 	for (; *line && y < LINES; line = *end ? end + 1 : end) {
 		end = strchrnul(line, '\n');
+		n = end - line;
 		if (header)
 			attron(A_REVERSE);
-		if (header || memmem(line, end - line, filter, strlen(filter)))
-			mvaddnstr(y++, 0, line, end - line < COLS ? end - line : COLS);
+		if (header || memmem(line, n, filter, strlen(filter)))
+			mvaddnstr(y++, 0, line, n < COLS ? n : COLS);
 		attroff(A_REVERSE);
 		header = false;
 	}

@@ -101,6 +101,18 @@ void remove_later(const char *path)
 	block(SIG_UNBLOCK);
 }
 
+int temporary(char *path, bool dir)
+{
+	int fd;
+
+	block(SIG_BLOCK);
+	fd = dir ? -!mkdtemp(path) : mkstemp(path);
+	if (fd >= 0)
+		remove_later(path);
+	block(SIG_UNBLOCK);
+	return fd;
+}
+
 void keep(const char *path)
 {
 	size_t i = ndoomed;
@@ -341,23 +353,18 @@ bool fd_vanished(int err)
 	return vanished(err) || (root_live && err == EACCES);
 }
 
-/* In a capture a pipe or a device would wait, or never end */
-int open_file(int dir, const char *path)
+/* In a capture, a pipe would be an empty file, and a device an endless one */
+bool is_file(int fd)
 {
-	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
 
-	if (fd < 0 || root_live || (!fstat(fd, &st) && S_ISREG(st.st_mode)))
-		return fd;
-	close(fd);
-	errno = EINVAL;
-	return -1;
+	return root_live || (!fstat(fd, &st) && S_ISREG(st.st_mode));
 }
 
 struct lines *lines_openat(int dir, const char *path)
 {
 	struct lines *l;
-	int fd = open_file(dir, path);
+	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)
 		return NULL;
@@ -367,6 +374,7 @@ struct lines *lines_openat(int dir, const char *path)
 	l->end = 0;
 	l->error = 0;
 	l->cut = false;
+	l->empty = true;
 	return l;
 }
 
@@ -400,6 +408,9 @@ char *lines_next(struct lines *l)
 			continue;
 		if (n < 0)
 			l->error = errno;
+		if (!n && l->empty && !is_file(l->fd))
+			l->error = EINVAL;
+		l->empty = false;
 		if (n <= 0) {
 			if (!l->end)
 				return NULL;
@@ -432,7 +443,7 @@ void lines_close(struct lines *l)
 
 bool read_word(const char *path, char *buf, size_t size)
 {
-	int fd = open_file(root_fd, path);
+	int fd = openat(root_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	ssize_t n;
 
 	if (fd < 0)

@@ -534,8 +534,10 @@ int cmd_summary(struct snap *s)
 		fprintf(out, "\n  unaccounted %s, of which dma-bufs explain at most ",
 			text);
 		snprintf(text, sizeof(text), "?");
-		if (snap_total(s, ST_BYTES, &val))
-			human(text, sizeof(text), val < lost.num ? val : lost.num);
+		if (snap_total(s, ST_BYTES, &val)) {
+			val = val < lost.num ? val : lost.num;
+			human(text, sizeof(text), val);
+		}
 		fputs(text, out);
 	}
 	if (accounting(text, sizeof(text)))
