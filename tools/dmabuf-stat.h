@@ -29,13 +29,18 @@ struct lines {
 	size_t start, end;
 	int error;
 	bool cut;		/* the last line had no newline */
+	bool empty;		/* nothing has been read */
 	char buf[65536];
 };
 
 __attribute__((format(printf, 1, 2), noreturn)) void die(const char *fmt, ...);
+__attribute__((format(printf, 1, 2), noreturn))
+void usage(const char *fmt, ...);
 
 /* Removed when the program ends, by a signal or not, unless it is kept */
 void remove_later(const char *path);
+/* Of a name that ends in XXXXXX; the descriptor, 0 if a directory, or -1 */
+int temporary(char *path, bool dir);
 void keep(const char *path);
 /* Ends the program, or only the loop of --interval */
 void catch_signals(void);
@@ -45,11 +50,15 @@ extern jmp_buf *no_memory;
 void *xrealloc(void *p, size_t n, size_t size);
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 const char *intern(const char *s);
+const char *internf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 extern bool keep_strings;
 void forget_strings(void);
 const char *escape(const char *s);
 bool parse_u64(const char *s, unsigned int base, uint64_t *val);
 bool parse_size(const char *s, uint64_t *val);
+bool vanished(int err);
+bool fd_vanished(int err);
+bool is_file(int fd);
 struct lines *lines_open(const char *path);
 struct lines *lines_openat(int dir, const char *path);
 char *lines_next(struct lines *l);
@@ -167,11 +176,12 @@ int sysfs_read(struct snap *s);
 
 /* walk.c */
 void walk(struct snap *s);
+bool any_process(void);
 
 /* What is to be known of any process, holder or not */
 struct task {
 	uint64_t pid, start, uid;
-	bool used, has_start, has_uid, more;
+	bool used, has_start, has_uid, more, gone;
 	const char *cgroup, *user;
 };
 
@@ -211,6 +221,13 @@ const struct task *allocator_of(struct snap *s, const struct buf *b);
 
 /* out.c: the output file, JSON */
 extern FILE *out;
+struct whole {
+	char *path, *tmp;
+	FILE *file;
+};
+
+FILE *whole_open(struct whole *w, const char *path);
+void whole_close(struct whole *w);
 void out_open(const char *path);
 int out_close(int status);
 void human(char *buf, size_t size, uint64_t bytes);
@@ -219,14 +236,13 @@ void json_close(char c);
 void json_key(const char *key);
 void json_str(const char *s);
 void json_u64(uint64_t v);
-void json_i64(int64_t v);
 void json_null(void);
 void json_bool(bool v);
 void json_head(struct snap *s, const char *command);
 void json_tail(void);
 
 /* table.c */
-enum kind { K_NULL, K_NUM, K_BYTES, K_STR, K_AGE, K_DELTA };
+enum kind { K_NULL, K_STR, K_NUM, K_BYTES, K_AGE, K_DELTA };
 
 struct cell {
 	enum kind kind;
@@ -251,6 +267,8 @@ struct table {
 struct cell *table_row(struct table *t);
 void table_check(const struct table *t);
 void table_print(struct table *t, const char *sort, uint64_t rows);
+
+void json_cell(const struct cell *c);
 
 static inline struct cell c_num(uint64_t v)
 {

@@ -75,20 +75,15 @@ unsigned int parse_keys(const char *by)
 		for (i = 0; i < G_N; i++)
 			if (!strcmp(word, group_columns[i].name))
 				break;
-		if (i == G_N || (bits & (1 << i))) {
-			fprintf(stderr, "dmabuf-stat: cannot group by \"%s\"; use each once of exporter, module, name, comm, pid, cgroup, user\n",
-				word);
-			exit(EXIT_USAGE);
-		}
+		if (i == G_N || (bits & (1 << i)))
+			usage("cannot group by \"%s\"; use each once of exporter, module, name, comm, pid, cgroup, user",
+			      word);
 		keys[nkeys++] = i;
 		bits |= 1 << i;
 	}
 	free(list);
-	if (!bits) {
-		fputs("dmabuf-stat: --by needs keys, such as exporter,module\n",
-		      stderr);
-		exit(EXIT_USAGE);
-	}
+	if (!bits)
+		usage("--by needs keys, such as exporter,module");
 	return bits;
 }
 
@@ -277,6 +272,9 @@ int cmd_diff(struct snap *a, struct snap *b)
 	columns[k++] = (struct column){ "bytes_after" };
 	columns[k++] = (struct column){ "change" };
 	t.ncol = k;
+	if (a->source != b->source)
+		snap_note(b, true, "not of one source (%s and %s): what only one of them shows looks like a change",
+			  source_name(a->source), source_name(b->source));
 	if (!same_boot)
 		snap_note(b, false, "not of one boot, so which buffers are gone and new is not known");
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* leaks and check: what only grows, and what should be freed by now */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,13 +73,8 @@ static bool grows(const struct trend *t)
 
 static const char *group_of(const struct buf *b)
 {
-	char *text = xasprintf("exporter=%s comm=%s name=%s",
-			       b->exporter ?: "?", b->comm ?: "?",
-			       pattern(b->name) ?: "?");
-	const char *group = intern(text);
-
-	free(text);
-	return group;
+	return internf("exporter=%s comm=%s name=%s", b->exporter ?: "?",
+		       b->comm ?: "?", pattern(b->name) ?: "?");
 }
 
 static int by_key(const void *a, const void *b)
@@ -208,10 +202,10 @@ static void grown(const char *rule, const struct track *t,
 		  const struct trend *v, const char *what, const char *who,
 		  const char *next)
 {
-	suspect(rule, t->subject ?: xasprintf("ino=%" PRIu64, t->ino),
+	suspect(rule, t->subject ?: internf("ino=%" PRIu64, t->ino),
 		t->subject ? t->nr : 1, t->bytes,
-		xasprintf("%" PRIu64 " to %" PRIu64 " %s in %u samples, never fewer%s",
-			  v->first, v->last, what, samples, who),
+		internf("%" PRIu64 " to %" PRIu64 " %s in %u samples, never fewer%s",
+			v->first, v->last, what, samples, who),
 		next);
 }
 
@@ -231,16 +225,16 @@ static const struct hold **most_fds(struct snap *s)
 	return most;
 }
 
-static char *who_has(struct snap *s, const struct hold **most, uint64_t ino)
+static const char *who_has(struct snap *s, const struct hold **most, uint64_t ino)
 {
 	struct buf *b = snap_find(s, ino);
 	const struct hold *h = b ? most[b - s->bufs] : NULL;
 
 	if (!h || h->fds < 2)
-		return xasprintf("%s", "");
-	return xasprintf("; pid %" PRIu64 " (%s) has %u descriptors of it",
-			 s->procs[h->proc].pid, s->procs[h->proc].comm ?: "?",
-			 h->fds);
+		return "";
+	return internf("; pid %" PRIu64 " (%s) has %u descriptors of it",
+		       s->procs[h->proc].pid, s->procs[h->proc].comm ?: "?",
+		       h->fds);
 }
 
 static void growth(struct snap *s)
@@ -259,8 +253,8 @@ static void growth(struct snap *s)
 				      refs ? &t->n : &t->attached,
 				      refs ? "references" : "attachments",
 				      who_has(s, most, t->ino),
-				      xasprintf("dmabuf-stat buffer %" PRIu64,
-						t->ino));
+				      internf("dmabuf-stat buffer %" PRIu64,
+					      t->ino));
 		} else if (grows(&t->n)) {
 			grown("group-grows", t, &t->n, "buffers", "",
 			      "dmabuf-stat processes");
@@ -316,8 +310,8 @@ static void collect(struct snap *s, const char *rule, const char *evidence,
 		}
 		if (pids >= min_pids)
 			suspect(rule, group, i - first, bytes, evidence,
-				xasprintf("dmabuf-stat buffer %" PRIu64,
-					  found[first]->ino));
+				internf("dmabuf-stat buffer %" PRIu64,
+					found[first]->ino));
 	}
 	free(found);
 }
@@ -333,43 +327,36 @@ static bool is_new(struct snap *s, const struct buf *b)
 static void save_baseline(struct snap *s)
 {
 	uint64_t top = 0;
-	FILE *f;
+	struct whole w;
 	size_t i;
-	char *tmp = xasprintf("%s.tmp", opt.save);
 
 	for (i = 0; i < s->n; i++)
 		if ((s->bufs[i].has & HAS_INO) && s->bufs[i].ino > top)
 			top = s->bufs[i].ino;
 	if (!s->listed)
 		die("no baseline from an incomplete listing");
-	f = fopen(tmp, "w");
-	if (f)
-		remove_later(tmp);
-	if (!f || fprintf(f, "dmabuf-stat-baseline 1\nboot_id %s\nino %" PRIu64 "\n",
-			  s->boot_id ?: "-", top) < 0 || fclose(f) ||
-	    rename(tmp, opt.save))
-		die("%s: %s", opt.save, strerror(errno));
-	keep(tmp);
-	free(tmp);
+	fprintf(whole_open(&w, opt.save),
+		"dmabuf-stat-baseline 1\nboot_id %s\nino %" PRIu64 "\n",
+		s->boot_id ?: "-", top);
+	whole_close(&w);
 }
 
 /* Numbers ascend and are never reused, so the highest one is enough */
 static void load_baseline(struct snap *s)
 {
-	char boot[128];
+	char boot[128], ino[21];
 	FILE *f = fopen(opt.baseline, "r");
-	unsigned long long ino;
 
 	if (!f)
 		die("%s: %m", opt.baseline);
-	if (fscanf(f, "dmabuf-stat-baseline 1\nboot_id %127s\nino %llu",
-		   boot, &ino) != 2)
+	if (fscanf(f, "dmabuf-stat-baseline 1\nboot_id %127s\nino %20[0-9]",
+		   boot, ino) != 2 || fgetc(f) != '\n' ||
+	    !parse_u64(ino, 10, &base_ino))
 		die("%s: not a baseline; make one with leaks --save-baseline",
 		    opt.baseline);
 	fclose(f);
 	if (strcmp(boot, s->boot_id ?: "-"))
 		die("%s: was made in another boot", opt.baseline);
-	base_ino = ino;
 }
 
 /* What is no leak by itself, but might be taken for one */

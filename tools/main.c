@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -72,6 +71,10 @@ static const struct option longopts[] = {
 static const char help[] =
 "usage: dmabuf-stat [COMMAND] [OPTION]...\n"
 "\n"
+"Dma-bufs are memory that drivers and programs share, such as camera frames and\n"
+"windows. Shows how much there is, what holds it, and what looks like a leak.\n"
+"Root sees all; others see the processes of their own.\n"
+"\n"
 "commands:\n"
 "  summary          one screen (if no command is given)\n"
 "  buffers          a line for each buffer\n"
@@ -88,7 +91,7 @@ static const char help[] =
 "  -j, --json               JSON, bytes as integers, unknown as null\n"
 "      --prometheus         text format 0.0.4; --openmetrics its successor\n"
 "  -o, --columns A,B        columns to show\n"
-"      --sort COLUMN, -r    order; -r reverses it\n"
+"      --sort COLUMN        order by it; -r, --reverse the other way\n"
 "  -n, --rows N             at most N rows\n"
 "      --no-header, --bytes for scripts\n"
 "  -f, --filter COL=VALUE   rows where COL is VALUE, or matches ~REGEX\n"
@@ -105,6 +108,8 @@ static const char help[] =
 "  -d, --interval TIME      repeat, until a signal or --count N\n"
 "      --reset-peak         set the peak to what there is, once it is shown\n"
 "      --output FILE        replace FILE when all is written\n"
+"  -v, --verbose            say the source, and what it cannot show\n"
+"  -h, --help; -V, --version\n"
 "\n"
 "exit: 0; 1 error; 2 usage; 3 incomplete; 4 suspects; 5 above a limit\n"
 "\n"
@@ -116,25 +121,21 @@ static const char help[] =
 "  dmabuf-stat check --max-bytes 2G || echo too much\n"
 "  dmabuf-stat record bug.tar; dmabuf-stat --from bug.tar processes\n";
 
-__attribute__((noreturn, format(printf, 1, 2)))
-static void usage(const char *fmt, ...)
-{
-	va_list ap;
-
-	fputs("dmabuf-stat: ", stderr);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputs("; see dmabuf-stat --help\n", stderr);
-	exit(EXIT_USAGE);
-}
-
 static uint64_t number(const char *arg, const char *what)
 {
 	uint64_t val;
 
 	if (!parse_size(arg, &val))
 		usage("%s: \"%s\" is not a number", what, arg);
+	return val;
+}
+
+static uint64_t positive(const char *arg, const char *what)
+{
+	uint64_t val = number(arg, what);
+
+	if (!val)
+		usage("%s is at least 1", what);
 	return val;
 }
 
@@ -194,7 +195,7 @@ static void options(int argc, char **argv)
 			opt.reverse = true;
 			break;
 		case 'n':
-			opt.rows = number(optarg, "-n");
+			opt.rows = positive(optarg, "-n");
 			break;
 		case O_NO_HEADER:
 			opt.no_header = true;
@@ -251,7 +252,7 @@ static void options(int argc, char **argv)
 			opt.interval = duration(optarg);
 			break;
 		case O_COUNT:
-			opt.count = number(optarg, "--count");
+			opt.count = positive(optarg, "--count");
 			break;
 		case O_RESET_PEAK:
 			opt.reset_peak = true;
@@ -298,13 +299,43 @@ static int summary(struct snap *s)
 	return cmd_summary(s);
 }
 
+static bool limits(void)
+{
+	return opt.has_max_bytes || opt.has_max_buffers || opt.has_max_growth;
+}
+
+/* An option that does nothing would hide a mistake */
+static void check_options(const char *command)
+{
+	const struct {
+		const char *option, *commands;
+		bool given;
+	} only[] = {
+		{ "--by", "exporters, processes and diff", opt.by },
+		{ "--name-pattern", "exporters and diff", opt.name_pattern },
+		{ "--for", "leaks", opt.for_ms },
+		{ "--baseline", "leaks", opt.baseline },
+		{ "--save-baseline", "leaks", opt.save },
+		{ "a limit", "check", limits() },
+		{ "--prometheus", "the summary", opt.prometheus },
+		{ "a choice of rows or columns",
+		  "buffer, buffers, exporters, processes, leaks and diff",
+		  opt.columns || opt.sort || opt.nfilter },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(only); i++)
+		if (only[i].given && !strstr(only[i].commands, command))
+			usage("%s is for %s", only[i].option, only[i].commands);
+	if (opt.json && opt.prometheus)
+		usage("--json and --prometheus are two formats");
+}
+
 static int run(struct snap *s, const char *command, const char *arg)
 {
 	uint64_t ino;
 
 	if (!strcmp(command, "summary")) {
-		if (opt.columns || opt.sort || opt.nfilter)
-			usage("-o, --sort and -f need a command, such as processes");
 		if (opt.prometheus) {
 			opt.by = NULL;
 			snap_take(s, WANT_SUMS);
@@ -313,8 +344,6 @@ static int run(struct snap *s, const char *command, const char *arg)
 		}
 		return summary(s);
 	}
-	if (opt.prometheus)
-		usage("--prometheus is for the summary only");
 	if (!strcmp(command, "buffers")) {
 		snap_take(s, WANT_HOLDERS);
 		return cmd_buffers(s);
@@ -347,12 +376,22 @@ static int run(struct snap *s, const char *command, const char *arg)
 	if (!strcmp(command, "top"))
 		return cmd_top(s);
 	if (!strcmp(command, "check")) {
-		if (!opt.has_max_bytes && !opt.has_max_buffers &&
-		    !opt.has_max_growth)
+		if (!limits())
 			usage("check needs a limit");
 		return cmd_check(s);
 	}
 	return EXIT_ERROR;
+}
+
+/* In place of what is closed, so that no other file takes its number */
+static void open_standard(void)
+{
+	int fd;
+
+	do {
+		fd = open("/", O_PATH | O_CLOEXEC);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	close(fd);
 }
 
 /* Each of two captures, whose strings must stay */
@@ -389,6 +428,10 @@ static void say(struct snap *s, const char *command)
 {
 	size_t i;
 
+	/* the screen has them already */
+	if (!strcmp(command, "summary") && out == stdout && isatty(1) &&
+	    !opt.json && !opt.prometheus)
+		return;
 	if (opt.verbose)
 		fprintf(stderr, "dmabuf-stat: source: %s\n",
 			source_name(s->source) ?: "stats");
@@ -422,6 +465,7 @@ int main(int argc, char **argv)
 	uint64_t n = 0;
 	size_t i;
 
+	open_standard();
 	options(argc, argv);
 	command = optind < argc ? argv[optind++] : "summary";
 	for (i = 0; i < ARRAY_SIZE(commands); i++)
@@ -435,6 +479,7 @@ int main(int argc, char **argv)
 		usage("%s needs %s", command, commands[i].args == 2 ?
 		      "two captures" : *command == 'r' ? "a file" :
 		      "an inode number");
+	check_options(command);
 	if (opt.interval && !commands[i].repeats)
 		usage("%s does not repeat", command);
 	if (opt.count && !opt.interval)

@@ -16,53 +16,67 @@
 
 FILE *out;
 
-static char *tmp_path;
-static const char *out_path;
+static struct whole output;
 static bool comma;
+
+/* A file that is replaced when all is written; a link stays, and a device */
+FILE *whole_open(struct whole *w, const char *path)
+{
+	struct stat st;
+	int fd;
+
+	w->path = realpath(path, NULL) ?: xasprintf("%s", path);
+	if (!stat(w->path, &st) && !S_ISREG(st.st_mode))
+		die("%s: not a regular file, so it cannot be replaced", path);
+	w->tmp = xasprintf("%s.XXXXXX", w->path);
+	fd = temporary(w->tmp, false);
+	if (fd < 0)
+		die("%s: %s", path, strerror(errno));
+	w->file = fdopen(fd, "w");
+	if (!w->file)
+		die("%s: %m", path);
+	return w->file;
+}
+
+/* What went wrong earlier is not known any more */
+static const char *write_error(void)
+{
+	return errno ? strerror(errno) : "cannot write; is the disk full?";
+}
+
+void whole_close(struct whole *w)
+{
+	bool bad = ferror(w->file);
+
+	errno = 0;
+	if (fflush(w->file) || bad || fchmod(fileno(w->file), 0644) ||
+	    fclose(w->file) || rename(w->tmp, w->path))
+		die("%s: %s", w->path, write_error());
+	keep(w->tmp);
+	free(w->tmp);
+	free(w->path);
+}
 
 void out_open(const char *path)
 {
-	int fd;
-
-	if (!path) {
-		out = stdout;
-		return;
-	}
-	out_path = path;
-	tmp_path = xasprintf("%s.XXXXXX", path);
-	fd = mkstemp(tmp_path);
-	if (fd < 0) {
-		int err = errno;
-
-		tmp_path = NULL;
-		die("%s: %s", path, strerror(err));
-	}
-	remove_later(tmp_path);
-	out = fdopen(fd, "w");
-	if (!out)
-		die("%s: %m", path);
+	out = path ? whole_open(&output, path) : stdout;
 }
 
 int out_close(int status)
 {
 	bool bad = ferror(out);
 
-	errno = 0;
-	if ((fflush(out) || bad) && !out_path) {
-		/* the reader has gone: not an error worth a word */
-		if (errno == EPIPE) {
-			stop = 1;
-			return status;
-		}
-		die("standard output: %s", strerror(errno ?: EIO));
-	}
-	if (!out_path)
+	if (out != stdout) {
+		whole_close(&output);
 		return status;
-	if (bad || fchmod(fileno(out), 0644) || fclose(out) ||
-	    rename(tmp_path, out_path))
-		die("%s: %s", out_path, strerror(errno ?: EIO));
-	keep(tmp_path);
-	free(tmp_path);
+	}
+	errno = 0;
+	if (!fflush(out) && !bad)
+		return status;
+	if (errno != EPIPE)
+		die("standard output: %s", write_error());
+	/* the reader has gone: not an error worth a word */
+	stop = 1;
 	return status;
 }
 
@@ -138,12 +152,6 @@ void json_u64(uint64_t v)
 	comma = true;
 }
 
-void json_i64(int64_t v)
-{
-	fprintf(out, "%s%" PRId64, comma ? "," : "", v);
-	comma = true;
-}
-
 void json_null(void)
 {
 	fprintf(out, "%snull", comma ? "," : "");
@@ -153,6 +161,19 @@ void json_null(void)
 void json_bool(bool v)
 {
 	fprintf(out, "%s%s", comma ? "," : "", v ? "true" : "false");
+	comma = true;
+}
+
+void json_cell(const struct cell *c)
+{
+	if (c->kind == K_NULL)
+		json_null();
+	else if (c->kind == K_STR)
+		json_str(c->str);
+	else if (c->kind == K_DELTA)
+		fprintf(out, "%s%" PRId64, comma ? "," : "", (int64_t)c->num);
+	else
+		json_u64(c->num);
 	comma = true;
 }
 

@@ -70,10 +70,10 @@ static void file(const char *name, struct text t)
 	free(t.s);
 }
 
-/* All of a file; what cannot be read on is cut, as it is for a reader */
+/* Returns a negative errno, and what could be read before */
 static int slurp(int dir, const char *path, struct text *t)
 {
-	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), err;
 	size_t room = 0;
 	ssize_t n;
 
@@ -81,6 +81,10 @@ static int slurp(int dir, const char *path, struct text *t)
 	t->n = 0;
 	if (fd < 0)
 		return -errno;
+	if (!is_file(fd)) {
+		close(fd);
+		return -EINVAL;
+	}
 	do {
 		if (t->n == room) {
 			room = room ? room * 2 : 4096;
@@ -90,8 +94,9 @@ static int slurp(int dir, const char *path, struct text *t)
 		if (n > 0)
 			t->n += n;
 	} while (n > 0 || (n < 0 && errno == EINTR));
+	err = n < 0 ? -errno : 0;
 	close(fd);
-	return 0;
+	return err;
 }
 
 char *rec_slurp(const char *path, size_t *size)
@@ -104,13 +109,14 @@ char *rec_slurp(const char *path, size_t *size)
 	return t.s;
 }
 
+/* A listing that is cut can be told by its end */
 static int copy(const char *path, const char *suffix)
 {
 	char name[100];
 	struct text t;
 	int err = slurp(root_fd, path, &t);
 
-	if (err)
+	if (!t.s)
 		return err;
 	snprintf(name, sizeof(name), "%s%s", path, suffix);
 	file(name, t);
@@ -127,6 +133,7 @@ static int directories(const char *path, const char *suffix)
 	uint64_t ino;
 	size_t i;
 	DIR *dir;
+	int err;
 
 	if (fd < 0)
 		return -errno;
@@ -141,8 +148,12 @@ static int directories(const char *path, const char *suffix)
 		for (i = 0; i < ARRAY_SIZE(files); i++) {
 			snprintf(name, sizeof(name), "%s/%s", e->d_name,
 				 files[i]);
-			if (slurp(fd, name, &t))
+			err = -slurp(fd, name, &t);
+			/* what could not be read is empty */
+			if (vanished(err) || err == ENODEV) {
+				free(t.s);
 				continue;
+			}
 			snprintf(name, sizeof(name), "%s%s/%s/%s", path, suffix,
 				 e->d_name, files[i]);
 			file(name, t);
@@ -175,17 +186,15 @@ static int listing(enum source source, const char *suffix)
 }
 
 /* The lines of a file that say what is wanted, and no more */
-static void lines(int dir, const char *path, const char *name,
-		  const char *what, const char *before)
+static int lines(const char *path, const char *what)
 {
-	struct text in, t = { xasprintf("%s", before), strlen(before) };
+	struct text in, t = { NULL };
+	int err = slurp(root_fd, path, &in);
 	char *line, *rest;
 	size_t n;
 
-	if (slurp(dir, path, &in)) {
-		free(t.s);
-		return;
-	}
+	if (!in.s)
+		return err;
 	for (line = in.s; line < in.s + in.n; line = rest) {
 		rest = memchr(line, '\n', in.s + in.n - line);
 		rest = rest ? rest + 1 : in.s + in.n;
@@ -198,35 +207,40 @@ static void lines(int dir, const char *path, const char *name,
 	}
 	free(in.s);
 	if (t.n)
-		file(name, t);
-	else
-		free(t.s);
+		file(path, t);
+	return err;
 }
 
 static bool device_known;
 
 /* What is no dma-buf is counted, so it has an entry without a name */
-static void descriptor(int fd, const char *proc, const char *num)
+static bool descriptor(int fd, const char *proc, const char *num)
 {
 	char name[600], path[300], link[100], before[80];
 	struct text t;
 	struct stat st;
 	ssize_t n;
+	int err;
 
 	n = readlinkat(fd, num, link, sizeof(link) - 1);
 	if (n < 0)
-		return;
+		return fd_vanished(errno) || errno == ENAMETOOLONG;
 	link[n] = 0;
 	snprintf(name, sizeof(name), "%s/fd/%s", proc, num);
 	if (strncmp(link, PREFIX, strlen(PREFIX))) {
 		entry(name, '2', !strncmp(link, "/memfd:", 7) ? "/memfd:" :
 		      !strncmp(link, "anon_inode:", 11) ? link : "-", "", 0);
-		return;
+		return true;
 	}
 	snprintf(path, sizeof(path), "../fdinfo/%s", num);
 	memset(&st, 0, sizeof(st));
-	if ((root_live && fstatat(fd, num, &st, 0)) || slurp(fd, path, &t))
-		return;
+	if (root_live && fstatat(fd, num, &st, 0))
+		return fd_vanished(errno);
+	err = -slurp(fd, path, &t);
+	if (err) {
+		free(t.s);
+		return fd_vanished(err);
+	}
 	entry(name, '2', link, "", 0);
 	snprintf(name, sizeof(name), "%s/fdinfo/%s", proc, num);
 	if (memmem(t.s, t.n, "\nexp_name:", 10)) {
@@ -250,6 +264,7 @@ static void descriptor(int fd, const char *proc, const char *num)
 		t.n += n;
 	}
 	file(name, t);
+	return true;
 }
 
 /* False if it could not be read */
@@ -258,9 +273,10 @@ static bool process(const char *pid)
 	static const char * const files[] = { "comm", "stat", "cgroup", "limits" };
 	char proc[300], path[320];
 	struct dirent *e;
+	bool ok = true;
 	DIR *dir;
 	size_t i;
-	int fd;
+	int fd, err;
 
 	snprintf(proc, sizeof(proc), "proc/%s", pid);
 	for (i = 0; i < ARRAY_SIZE(files); i++) {
@@ -268,27 +284,25 @@ static bool process(const char *pid)
 		copy(path, "");
 	}
 	snprintf(path, sizeof(path), "%s/status", proc);
-	lines(root_fd, path, path, "Uid:", "");
+	lines(path, "Uid:");
 
 	snprintf(path, sizeof(path), "%s/maps", proc);
-	fd = openat(root_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return errno == ENOENT || errno == ESRCH;
-	close(fd);
-	lines(root_fd, path, path, " " PREFIX, "");
+	err = -lines(path, " " PREFIX);
+	if (err)
+		return vanished(err);
 
 	snprintf(path, sizeof(path), "%s/fd", proc);
 	fd = openat(root_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return errno == ENOENT || errno == ESRCH;
+		return vanished(errno);
 	dir = fdopendir(fd);
 	if (!dir)
 		die("%s: %m", path);
 	while ((e = readdir(dir)))
 		if (*e->d_name != '.')
-			descriptor(fd, proc, e->d_name);
+			ok &= descriptor(fd, proc, e->d_name);
 	closedir(dir);
-	return true;
+	return ok;
 }
 
 /* Nothing is interpreted, so that what is wrong can be seen in it */
@@ -454,29 +468,29 @@ static void unpack(const char *file, const char *dir, int fd)
 			    file, escape(name));
 		for (p = strchr(name, '/'); p; p = strchr(p + 1, '/')) {
 			*p = 0;
-			if (!mkdirat(fd, name, 0700)) {
+			if (faccessat(fd, name, F_OK, 0)) {
 				path = xasprintf("%s/%s", dir, name);
 				remove_later(path);
 				free(path);
+				mkdirat(fd, name, 0700);
 			}
 			*p = '/';
 		}
 		path = xasprintf("%s/%s", dir, name);
+		if (*name)
+			remove_later(path);
 		if (h.type == '5' || !*name) {
-			if (*name && !mkdirat(fd, name, 0700))
-				remove_later(path);
+			mkdirat(fd, name, 0700);
 		} else if (h.type == '2') {
 			p = strndup(h.link, sizeof(h.link));
 			if (symlinkat(p, fd, name))
 				die("%s: %s: %s", file, name, strerror(errno));
-			remove_later(path);
 			free(p);
 		} else {
 			to = openat(fd, name, O_WRONLY | O_CREAT | O_EXCL |
 				    O_NOFOLLOW | O_CLOEXEC, 0600);
 			if (to < 0)
 				die("%s: %s: %s", file, name, strerror(errno));
-			remove_later(path);
 			contents(f, file, to, size);
 			close(to);
 		}
@@ -496,9 +510,8 @@ void root_open(const char *path)
 	if (path && !stat(path, &st) && S_ISREG(st.st_mode)) {
 		dir = xasprintf("%s/dmabuf-stat.XXXXXX",
 				getenv("TMPDIR") ?: "/tmp");
-		if (!mkdtemp(dir))
+		if (temporary(dir, true))
 			die("%s: %s", dir, strerror(errno));
-		remove_later(dir);
 	}
 	if (root_fd > 0)
 		close(root_fd);

@@ -46,8 +46,10 @@ bool initial_pid_ns(void)
 	const char *val = rec_value("initial_pid_ns");
 	struct stat st;
 
+	/* a kernel without namespaces has the directory, but no link */
 	if (root_live)
-		return !stat("/proc/self/ns/pid", &st) &&
+		return stat("/proc/self/ns/pid", &st) ?
+		       errno == ENOENT && !access("/proc/self/ns", F_OK) :
 		       st.st_ino == INITIAL_PID_NS;
 	return !val || strcmp(val, "0");
 }
@@ -65,10 +67,12 @@ static void about(struct snap *s)
 		s->has_boottime = true;
 	} else if (read_word("proc/uptime", text, sizeof(text))) {
 		text[strcspn(text, ".")] = 0;
-		s->has_boottime = parse_u64(text, 10, &s->boottime);
+		s->has_boottime = parse_u64(text, 10, &s->boottime) &&
+				  s->boottime < UINT64_MAX / 1000;
 		s->boottime *= 1000;
 	}
-	s->initial_ns = initial_pid_ns();
+	/* what lacks processes cannot tell which of them have ended */
+	s->initial_ns = initial_pid_ns() && (root_live || any_process());
 }
 
 static bool pick(struct snap *s)
@@ -169,9 +173,10 @@ char allocator_alive(struct snap *s, const struct buf *b)
 	if (!s->initial_ns || !(b->has & HAS_PID))
 		return '?';
 	t = task_of(b->pid, false);
-	if (!t->has_start)
+	if (t->gone)
 		return 'n';
-	return !(b->has & HAS_TIME) ? '?' : t->start <= b->time ? 'y' : 'n';
+	return !t->has_start || !(b->has & HAS_TIME) ? '?' :
+	       t->start <= b->time ? 'y' : 'n';
 }
 
 const struct task *allocator_of(struct snap *s, const struct buf *b)

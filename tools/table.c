@@ -24,26 +24,21 @@ struct cell *table_row(struct table *t)
 	return c;
 }
 
-static void usage_column(const struct table *t, const char *name)
-{
-	size_t i;
-
-	fprintf(stderr, "dmabuf-stat: no column \"%s\" here; there are:", name);
-	for (i = 0; i < t->ncol; i++)
-		fprintf(stderr, " %s", t->columns[i].name);
-	fputc('\n', stderr);
-	exit(EXIT_USAGE);
-}
-
 static size_t column(const struct table *t, const char *name)
 {
-	size_t i;
+	size_t len = 1, i;
+	char *all;
 
-	for (i = 0; i < t->ncol; i++)
+	for (i = 0; i < t->ncol; i++) {
 		if (!strcasecmp(t->columns[i].name, name))
 			return i;
-	usage_column(t, name);
-	return 0;
+		len += strlen(t->columns[i].name) + 1;
+	}
+	all = xrealloc(NULL, len, 1);
+	*all = 0;
+	for (i = 0; i < t->ncol; i++)
+		strcat(strcat(all, " "), t->columns[i].name);
+	usage("no column \"%s\" here; there are:%s", name, all);
 }
 
 static void text(const struct cell *c, char *buf, size_t size)
@@ -102,7 +97,8 @@ static int compare(const void *a, const void *b)
 static struct filter {
 	size_t column;
 	const char *val, *escaped;	/* exact, in either form */
-	bool is_regex;
+	bool is_regex, is_num;
+	uint64_t num;
 	regex_t regex;
 } *filters;
 
@@ -129,11 +125,9 @@ static void filters_make(const struct table *t)
 		struct filter *f = &filters[i];
 		char *name;
 
-		if (!eq) {
-			fprintf(stderr, "dmabuf-stat: a filter is COLUMN=VALUE or COLUMN=~REGEX, not \"%s\"\n",
-				opt.filter[i]);
-			exit(EXIT_USAGE);
-		}
+		if (!eq)
+			usage("a filter is COLUMN=VALUE or COLUMN=~REGEX, not \"%s\"",
+			      opt.filter[i]);
 		name = strndup(opt.filter[i], eq - opt.filter[i]);
 		f->column = column(t, name);
 		free(name);
@@ -141,11 +135,9 @@ static void filters_make(const struct table *t)
 		f->escaped = escape(f->val);
 		f->is_regex = *f->val == '~';
 		if (f->is_regex && regcomp(&f->regex, f->val + 1,
-					   REG_EXTENDED | REG_NOSUB)) {
-			fprintf(stderr, "dmabuf-stat: \"%s\" is no regular expression\n",
-				f->val + 1);
-			exit(EXIT_USAGE);
-		}
+					   REG_EXTENDED | REG_NOSUB))
+			usage("\"%s\" is no regular expression", f->val + 1);
+		f->is_num = parse_size(f->val, &f->num);
 	}
 }
 
@@ -163,6 +155,8 @@ static bool matches(const struct filter *f, const struct cell *row)
 		snprintf(num, sizeof(num), "%" PRIu64, c->num);
 	if (f->is_regex)
 		return !regexec(&f->regex, s, 0, NULL, 0);
+	if (c->kind != K_STR)
+		return f->is_num && c->num == f->num;
 	return !strcmp(s, f->val) || !strcmp(s, f->escaped);
 }
 
@@ -176,14 +170,7 @@ static void print_json(const struct table *t, struct cell **rows, size_t n)
 		json_open('{');
 		for (j = 0; j < t->ncol; j++) {
 			json_key(t->columns[j].name);
-			if (rows[i][j].kind == K_NULL)
-				json_null();
-			else if (rows[i][j].kind == K_STR)
-				json_str(rows[i][j].str);
-			else if (rows[i][j].kind == K_DELTA)
-				json_i64(rows[i][j].num);
-			else
-				json_u64(rows[i][j].num);
+			json_cell(&rows[i][j]);
 		}
 		json_close('}');
 	}
@@ -192,7 +179,7 @@ static void print_json(const struct table *t, struct cell **rows, size_t n)
 
 static size_t choose(const struct table *t, size_t *shown)
 {
-	char *list, *word, *save;
+	char *list, *rest, *word;
 	size_t n = 0, i;
 
 	if (!opt.columns) {
@@ -201,10 +188,14 @@ static size_t choose(const struct table *t, size_t *shown)
 				shown[n++] = i;
 		return n;
 	}
-	list = strdup(opt.columns);
-	for (word = strtok_r(list, ",", &save); word && n < t->ncol;
-	     word = strtok_r(NULL, ",", &save))
-		shown[n++] = column(t, word);
+	list = xasprintf("%s", opt.columns);
+	for (rest = list; (word = strsep(&rest, ","));) {
+		shown[n] = column(t, word);
+		for (i = 0; i < n; i++)
+			if (shown[i] == shown[n])
+				usage("there is column \"%s\" twice", word);
+		n++;
+	}
 	free(list);
 	return n;
 }
@@ -255,9 +246,18 @@ static void print_text(const struct table *t, struct cell **rows, size_t n)
 /* Mistakes on the command line are found before anything is printed */
 void table_check(const struct table *t)
 {
-	size_t shown[64];
+	const struct cell *c = t->cells;
+	size_t shown[64], i, j;
 
 	filters_make(t);
+	for (i = 0; i < t->n; i++, c += t->ncol)
+		for (j = 0; j < opt.nfilter; j++) {
+			const struct filter *f = &filters[j];
+
+			if (c[f->column].kind > K_STR && !f->is_regex &&
+			    !f->is_num)
+				usage("\"%s\" is not a number", f->val);
+		}
 	if (opt.sort)
 		column(t, opt.sort);
 	choose(t, shown);

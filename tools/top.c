@@ -204,8 +204,12 @@ static void head(struct snap *s)
 		typing ? "_" : "");
 }
 
-/* The rows of the walk, made anew after each, or when the view is another */
+/*
+ * The rows of the walk, made anew after each, or when the view is another; their
+ * text only when a key may have changed it: of many buffers it takes a while.
+ */
 static struct table rows;
+static char *body;
 
 static void make_rows(struct snap *s)
 {
@@ -220,37 +224,63 @@ static void make_rows(struct snap *s)
 		buffers(s, &rows);
 	if (view->value)
 		add_growth(&rows);
+	free(body);
+	body = NULL;
 }
 
-static void draw(struct snap *s)
+static void make_text(char **text)
 {
-	struct table t = rows;
-	char *text = NULL, *line, *rest;
-	size_t len = 0, i;
-	int y = 0;
+	static size_t len;
 
-	out = open_memstream(&text, &len);
+	out = open_memstream(text, &len);
 	if (!out)
 		die("out of memory");
-	head(s);
+}
+
+static void make_body(void)
+{
+	struct table t = rows;
+
+	make_text(&body);
 	t.cells = xrealloc(NULL, t.n * t.ncol, sizeof(*t.cells));
 	if (t.n)
 		memcpy(t.cells, rows.cells, t.n * t.ncol * sizeof(*t.cells));
 	table_print(&t, NULL, 0);
 	fclose(out);
+}
+
+/* Lines that have the text, and the header, from line y on; returns the next */
+static int show(int y, const char *line, const char *filter, bool header)
+{
+	const char *end;
+	int n;
+
+	for (; *line && y < LINES; line = *end ? end + 1 : end) {
+		end = strchrnul(line, '\n');
+		n = end - line;
+		if (header)
+			attron(A_REVERSE);
+		if (header || memmem(line, n, filter, strlen(filter)))
+			mvaddnstr(y++, 0, line, n < COLS ? n : COLS);
+		attroff(A_REVERSE);
+		header = false;
+	}
+	return y;
+}
+
+static void draw(struct snap *s)
+{
+	char *text;
+
+	if (!body)
+		make_body();
+	make_text(&text);
+	head(s);
+	fclose(out);
 	out = stdout;
 
 	erase();
-	rest = text;
-	for (i = 0; (line = strsep(&rest, "\n")) && y < LINES; i++) {
-		/* six lines above the table, and its own header */
-		if (i > 6 && *wanted && !strstr(line, wanted))
-			continue;
-		if (i == 6)
-			attron(A_REVERSE);
-		mvaddnstr(y++, 0, line, COLS);
-		attroff(A_REVERSE);
-	}
+	show(show(0, text, "", false), body, wanted, true);
 	refresh();
 	free(text);
 }
@@ -301,6 +331,8 @@ static bool press(struct snap *s, int key)
 		type(key);
 		return true;
 	}
+	free(body);
+	body = NULL;
 	switch (key) {
 	case 'q':
 		return false;
@@ -340,8 +372,7 @@ int cmd_top(struct snap *s)
 	SCREEN *screen;
 	int key = ERR;
 
-	if (opt.json || opt.prometheus || opt.output || opt.columns ||
-	    opt.nfilter || opt.by)
+	if (opt.json || opt.output)
 		die("top is for the terminal; other commands repeat with --interval");
 	if (!isatty(0) || !isatty(1))
 		die("top needs a terminal; other commands repeat with --interval");
@@ -375,7 +406,8 @@ int cmd_top(struct snap *s)
 		at = ms(CLOCK_MONOTONIC);
 		timeout(paused ? 1000 : next > at ? next - at : 0);
 		key = getch();
-	} while (!stop && (key == ERR || press(s, key)));
+		/* without a terminal, getch does not wait */
+	} while (!stop && (key == ERR ? isatty(0) : press(s, key)));
 	endwin();
 	delscreen(screen);
 	return EXIT_OK;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Strings, numbers and files below the root */
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "dmabuf-stat.h"
@@ -23,6 +23,18 @@ void die(const char *fmt, ...)
 	va_end(ap);
 	fputc('\n', stderr);
 	exit(EXIT_ERROR);
+}
+
+void usage(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("dmabuf-stat: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputs("; see dmabuf-stat --help\n", stderr);
+	exit(EXIT_USAGE);
 }
 
 static char **doomed;
@@ -89,13 +101,30 @@ void remove_later(const char *path)
 	block(SIG_UNBLOCK);
 }
 
+int temporary(char *path, bool dir)
+{
+	int fd;
+
+	block(SIG_BLOCK);
+	fd = dir ? -!mkdtemp(path) : mkstemp(path);
+	if (fd >= 0)
+		remove_later(path);
+	block(SIG_UNBLOCK);
+	return fd;
+}
+
 void keep(const char *path)
 {
 	size_t i = ndoomed;
+	char *kept;
 
-	while (i--)
-		if (doomed[i] && !strcmp(doomed[i], path))
-			doomed[i] = NULL;
+	while (i--) {
+		kept = doomed[i];
+		if (!kept || strcmp(kept, path))
+			continue;
+		doomed[i] = NULL;
+		free(kept);
+	}
 }
 
 jmp_buf *no_memory;
@@ -190,6 +219,21 @@ const char *intern(const char *s)
 	nstrings++;
 	*slot = text;
 	return text;
+}
+
+const char *internf(const char *fmt, ...)
+{
+	const char *stored;
+	va_list ap;
+	char *s;
+
+	va_start(ap, fmt);
+	if (vasprintf(&s, fmt, ap) < 0)
+		die("out of memory");
+	va_end(ap);
+	stored = intern(s);
+	free(s);
+	return stored;
 }
 
 void forget_strings(void)
@@ -297,6 +341,26 @@ bool parse_size(const char *s, uint64_t *val)
 				       val);
 }
 
+/* Gone while one looks: not worth a word */
+bool vanished(int err)
+{
+	return err == ENOENT || err == ESRCH;
+}
+
+/* The directory was open already: access is denied as the process has ended */
+bool fd_vanished(int err)
+{
+	return vanished(err) || (root_live && err == EACCES);
+}
+
+/* In a capture, a pipe would be an empty file, and a device an endless one */
+bool is_file(int fd)
+{
+	struct stat st;
+
+	return root_live || (!fstat(fd, &st) && S_ISREG(st.st_mode));
+}
+
 struct lines *lines_openat(int dir, const char *path)
 {
 	struct lines *l;
@@ -310,6 +374,7 @@ struct lines *lines_openat(int dir, const char *path)
 	l->end = 0;
 	l->error = 0;
 	l->cut = false;
+	l->empty = true;
 	return l;
 }
 
@@ -343,6 +408,9 @@ char *lines_next(struct lines *l)
 			continue;
 		if (n < 0)
 			l->error = errno;
+		if (!n && l->empty && !is_file(l->fd))
+			l->error = EINVAL;
+		l->empty = false;
 		if (n <= 0) {
 			if (!l->end)
 				return NULL;

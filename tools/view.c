@@ -72,6 +72,7 @@ void buffers(struct snap *s, struct table *t)
 	for (i = 0; i < s->n; i++) {
 		const struct buf *b = &s->bufs[i];
 		struct cell *c = table_row(t);
+		bool known;
 
 		*c++ = c_if(b->has & HAS_INO, c_num(b->ino));
 		*c++ = c_if(b->has & HAS_SIZE, c_bytes(b->size));
@@ -87,10 +88,11 @@ void buffers(struct snap *s, struct table *t)
 		*c++ = c_str(b->comm);
 		*c++ = c_str(b->exporter);
 		*c++ = c_str(b->module);
-		*c++ = c_if(s->walk_done, c_num(b->fds));
-		*c++ = c_if(s->walk_done, c_num(b->maps));
-		*c++ = c_if(s->walk_done, c_num(b->paths));
-		*c++ = c_if(s->walk_done, c_num(b->holders));
+		known = s->walk_done && (b->has & HAS_INO);
+		*c++ = c_if(known, c_num(b->fds));
+		*c++ = c_if(known, c_num(b->maps));
+		*c++ = c_if(known, c_num(b->paths));
+		*c++ = c_if(known, c_num(b->holders));
 		*c++ = c_str(class_of(s, b));
 		*c++ = c_str(b->name);
 	}
@@ -212,9 +214,8 @@ int cmd_buffer(struct snap *s, uint64_t ino)
 		*c++ = c_str(s->procs[d->proc].comm);
 		*c++ = c_str(d->kind == 'f' ? "fd" : d->kind == 'm' ? "map" :
 			     "path");
-		snprintf(size, sizeof(size), "0x%" PRIx64, d->at);
-		*c++ = d->kind == 'm' && !opt.json ? c_str(intern(size)) :
-			c_num(d->at);
+		*c++ = d->kind == 'm' && !opt.json ?
+		       c_str(internf("0x%" PRIx64, d->at)) : c_num(d->at);
 	}
 
 	table_check(&t);
@@ -301,26 +302,53 @@ const char * const class_names[CLASSES] = {
 	"descriptor", "mapping", "path", "kernel",
 };
 
-/* Lines of meminfo that are taken for this; they overlap, so no sum */
-static const char * const meminfo_names[] = {
-	"MemTotal", "MemAvailable", "Shmem", "Slab", "CmaTotal", "CmaFree",
+/*
+ * Lines of meminfo that are taken for this; they overlap, so no sum. From Slab
+ * on each page is counted in one line at most, so what is in none is known; the
+ * last of these are not on all kernels.
+ */
+enum { MEM_TOTAL, MEM_SLAB = 5, MEM_SHOWN, MEM_OPTIONAL = 10, MEM_N = 19 };
+
+static const char * const meminfo_names[MEM_N] = {
+	"MemTotal", "MemAvailable", "Shmem", "CmaTotal", "CmaFree", "Slab",
+	"MemFree", "Active", "Inactive", "Unevictable", "PageTables",
+	"SecPageTables", "VmallocUsed", "Percpu", "Hugetlb", "Balloon",
+	"GPUActive", "GPUReclaim", "Zswap",
 };
 
-static bool meminfo(const char *name, uint64_t *bytes)
+static void meminfo(struct cell mem[MEM_N])
 {
 	struct lines *l = lines_open("proc/meminfo");
-	size_t n = strlen(name);
-	bool found = false;
-	unsigned long long kib;
-	char *line;
+	char *line, *name;
+	uint64_t kib;
+	size_t i;
 
-	while (l && !found && (line = lines_next(l)))
-		if (!strncmp(line, name, n) && line[n] == ':' &&
-		    sscanf(line + n + 1, "%llu kB", &kib) == 1)
-			found = true;
+	memset(mem, 0, MEM_N * sizeof(*mem));
+	while (l && (line = lines_next(l))) {
+		name = strsep(&line, ":");
+		if (!line)
+			continue;
+		line += strspn(line, " ");
+		line[strcspn(line, " ")] = 0;
+		for (i = 0; i < MEM_N; i++)
+			if (!strcmp(name, meminfo_names[i]) &&
+			    parse_u64(line, 10, &kib) && kib < 1ull << 54)
+				mem[i] = c_bytes(kib * 1024);
+	}
 	lines_close(l);
-	*bytes = found ? kib * 1024 : 0;
-	return found;
+}
+
+/* Memory that no line of meminfo has, as what drivers allocate */
+static struct cell unaccounted(const struct cell mem[MEM_N])
+{
+	struct cell c = mem[MEM_TOTAL];
+	size_t i;
+
+	for (i = MEM_SLAB; i < MEM_N; i++)
+		if ((mem[i].kind == K_NULL && i < MEM_OPTIONAL) ||
+		    __builtin_sub_overflow(c.num, mem[i].num, &c.num))
+			c.kind = K_NULL;
+	return c;
 }
 
 void classes(struct snap *s, uint64_t n[CLASSES], uint64_t bytes[CLASSES])
@@ -351,6 +379,7 @@ static void summary_json(struct snap *s)
 {
 	struct column columns[G_N + 2];
 	uint64_t n[CLASSES], bytes[CLASSES], val;
+	struct cell mem[MEM_N], lost;
 	struct table t;
 	char text[8];
 	size_t i;
@@ -371,16 +400,17 @@ static void summary_json(struct snap *s)
 	json_u64(snap_bytes(s));
 	json_close('}');
 
+	meminfo(mem);
 	json_key("meminfo");
 	json_open('{');
-	for (i = 0; i < ARRAY_SIZE(meminfo_names); i++) {
+	for (i = 0; i < MEM_SHOWN; i++) {
 		json_key(meminfo_names[i]);
-		if (meminfo(meminfo_names[i], &val))
-			json_u64(val);
-		else
-			json_null();
+		json_cell(&mem[i]);
 	}
 	json_close('}');
+	lost = unaccounted(mem);
+	json_key("unaccounted_bytes");
+	json_cell(&lost);
 
 	/* whether heaps charge what they allocate to cgroups */
 	json_key("mem_accounting");
@@ -435,6 +465,18 @@ static void wrap(const char *note)
 	}
 }
 
+static void biggest(struct table *t, const char *sort, const char *what)
+{
+	size_t limit = opt.rows ?: 10, all = t->n;
+
+	if (!all)
+		return;
+	fprintf(out, "\n%s\n", what);
+	table_print(t, sort, limit);
+	if (all > limit)
+		fprintf(out, "and %zu more\n", all - limit);
+}
+
 int cmd_summary(struct snap *s)
 {
 	static const char * const labels[] = {
@@ -443,9 +485,10 @@ int cmd_summary(struct snap *s)
 	};
 	struct column columns[G_N + 2];
 	uint64_t n[CLASSES], bytes[CLASSES], val;
+	struct cell mem[MEM_N], lost;
 	struct table t;
 	char text[32];
-	size_t i;
+	size_t shown = 0, i;
 
 	if (opt.json) {
 		summary_json(s);
@@ -477,12 +520,25 @@ int cmd_summary(struct snap *s)
 		fprintf(out, "seen: %" PRIu64 " buffers, %s\n", s->nr, text);
 	}
 	fputs("memory (may overlap, do not add):", out);
-	for (i = 0; i < ARRAY_SIZE(meminfo_names); i++) {
-		if (!meminfo(meminfo_names[i], &val))
+	meminfo(mem);
+	for (i = 0; i < MEM_SHOWN; i++) {
+		if (mem[i].kind == K_NULL)
 			continue;
-		human(text, sizeof(text), val);
-		fprintf(out, "%s%s %s", i % 3 ? ", " : "\n  ",
+		human(text, sizeof(text), mem[i].num);
+		fprintf(out, "%s%s %s", shown++ % 3 ? ", " : "\n  ",
 			meminfo_names[i], text);
+	}
+	lost = unaccounted(mem);
+	if (lost.kind != K_NULL) {
+		human(text, sizeof(text), lost.num);
+		fprintf(out, "\n  unaccounted %s, of which dma-bufs explain at most ",
+			text);
+		snprintf(text, sizeof(text), "?");
+		if (snap_total(s, ST_BYTES, &val)) {
+			val = val < lost.num ? val : lost.num;
+			human(text, sizeof(text), val);
+		}
+		fputs(text, out);
 	}
 	if (accounting(text, sizeof(text)))
 		fprintf(out, "\n  heaps %s cgroups for what they allocate",
@@ -498,12 +554,10 @@ int cmd_summary(struct snap *s)
 		fprintf(out, "%-25s %7" PRIu64 " %11s\n", labels[i], n[i],
 			text);
 	}
-	fputc('\n', out);
 	group(s, G_DEFAULT, &t, columns, NULL);
-	table_print(&t, "bytes", opt.rows ?: 10);
-	fputc('\n', out);
+	biggest(&t, "bytes", "exporters: what allocated the buffers");
 	holders(s, &t);
-	if (t.n)
-		table_print(&t, "rss", opt.rows ?: 10);
+	biggest(&t, "rss",
+		"holders: RSS is all they hold, PSS their share, USS what no other holds");
 	return EXIT_OK;
 }

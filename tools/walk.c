@@ -4,7 +4,6 @@
  * system, never by its name, which any file may have. No descriptor of a buffer
  * is opened, as that would hold it.
  */
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -47,12 +46,6 @@ struct fdinfo {
 	const char *exporter, *name;
 };
 
-/* Gone while one looks: not worth a word */
-static bool vanished(int err)
-{
-	return err == ENOENT || err == ESRCH;
-}
-
 static inline bool field(const char *line, const char *key, int base,
 			 uint64_t *val)
 {
@@ -68,18 +61,19 @@ static inline bool field(const char *line, const char *key, int base,
 /*
  * The user's name comes last and may, on a stock kernel, hold lines that look
  * like others: the first of each counts, and none after the name. The texts of a
- * buffer that is known already are not wanted.
+ * buffer that is known already are not wanted. Returns 0 or an errno.
  */
-static bool fdinfo_read(struct snap *s, int info, const char *fd,
-			struct fdinfo *f)
+static int fdinfo_read(struct snap *s, int info, const char *fd,
+		       struct fdinfo *f)
 {
 	struct lines *l;
 	char *line;
+	int err;
 
 	memset(f, 0, sizeof(*f));
 	l = lines_openat(info, fd);
 	if (!l)
-		return false;
+		return errno;
 	while (!f->name && (line = lines_next(l))) {
 		if (!f->has_flags && field(line, "flags:", 8, &f->flags))
 			f->has_flags = true;
@@ -97,8 +91,9 @@ static bool fdinfo_read(struct snap *s, int info, const char *fd,
 		else if (f->exporter && !strncmp(line, "name:\t", 6))
 			f->name = escape(line + 6);
 	}
+	err = l->error;
 	lines_close(l);
-	return true;
+	return err;
 }
 
 static struct hold *hold_of(struct snap *s, uint32_t proc, uint32_t buf)
@@ -193,7 +188,8 @@ static struct buf *buffer_of(struct snap *s, uint64_t ino,
 	return snap_find(s, ino);
 }
 
-static void fd_live(struct snap *s, uint32_t proc, int info, int dir,
+/* Of a descriptor, false if it could not be read */
+static bool fd_live(struct snap *s, uint32_t proc, int info, int dir,
 		    const char *fd)
 {
 	struct detail d = { .kind = 'f' };
@@ -203,47 +199,58 @@ static void fd_live(struct snap *s, uint32_t proc, int info, int dir,
 	struct statfs fs;
 	struct buf *b;
 	char path[320];
+	int err;
 
 	if (fstatat(dir, fd, &st, 0))
-		return;
+		return fd_vanished(errno);
 	if (!w.have_dev) {
 		snprintf(path, sizeof(path), "/proc/%llu/fd/%s",
 			 (unsigned long long)s->procs[proc].pid, fd);
-		if (statfs(path, &fs) || fs.f_type != DMA_BUF_MAGIC)
-			return;
+		if (statfs(path, &fs))
+			return fd_vanished(errno);
+		if (fs.f_type != DMA_BUF_MAGIC)
+			return true;
 		w.dev = st.st_dev;
 		w.have_dev = true;
 	}
 	if (st.st_dev != w.dev)
-		return;
+		return true;
 
 	/* neither readable nor writable: O_PATH, or opened with mode 3 */
 	if (!fstatat(dir, fd, &link, AT_SYMLINK_NOFOLLOW) &&
 	    !(link.st_mode & 0600)) {
-		have_info = fdinfo_read(s, info, fd, &f);
-		if (have_info && (f.flags & O_PATH))
+		err = fdinfo_read(s, info, fd, &f);
+		if (err)
+			return fd_vanished(err);
+		have_info = true;
+		if (f.flags & O_PATH)
 			d.kind = 'p';
 	}
 	b = snap_find(s, st.st_ino);
-	if (!b && s->source != SRC_LIST && !have_info && !fdinfo_read(s, info, fd, &f))
-		return;
+	if (!b && s->source != SRC_LIST && !have_info) {
+		err = fdinfo_read(s, info, fd, &f);
+		if (err)
+			return fd_vanished(err);
+	}
 	b = buffer_of(s, st.st_ino, &f, &st);
-	if (!b)
-		return;
 	parse_u64(fd, 10, &d.at);
-	held(s, proc, b, &d);
+	if (b)
+		held(s, proc, b, &d);
+	return true;
 }
 
 /* In a capture the link is only text: the inode number is that of fdinfo */
-static void fd_captured(struct snap *s, uint32_t proc, int info, const char *fd)
+static bool fd_captured(struct snap *s, uint32_t proc, int info, const char *fd)
 {
 	struct detail d = { .kind = 'f' };
 	struct fdinfo f;
 	struct buf *b;
+	int err;
 
 	parse_u64(fd, 10, &d.at);
-	if (!fdinfo_read(s, info, fd, &f) || !f.has_ino)
-		return;
+	err = fdinfo_read(s, info, fd, &f);
+	if (err || !f.has_ino)
+		return vanished(err);
 	if (f.exporter) {
 		if (f.has_mnt) {
 			w.mnt = f.mnt;
@@ -255,11 +262,13 @@ static void fd_captured(struct snap *s, uint32_t proc, int info, const char *fd)
 	} else if (f.flags & O_PATH) {
 		later(proc, 'p', d.at, f.ino, f.mnt, &f);
 	}
+	return true;
 }
 
 static bool fds(struct snap *s, uint32_t proc, int pid)
 {
 	struct dirent *e;
+	bool ok = true;
 	char link[256];
 	ssize_t n;
 	int fd, info = -1;
@@ -276,8 +285,10 @@ static bool fds(struct snap *s, uint32_t proc, int pid)
 			continue;
 		s->procs[proc].open++;
 		n = readlinkat(fd, e->d_name, link, sizeof(link) - 1);
-		if (n < 0)
+		if (n < 0) {
+			ok &= fd_vanished(errno) || errno == ENAMETOOLONG;
 			continue;
+		}
 		link[n] = 0;
 		s->memfds += !strncmp(link, "/memfd:", 7);
 		s->sync_files += !strcmp(link, "anon_inode:sync_file");
@@ -286,39 +297,46 @@ static bool fds(struct snap *s, uint32_t proc, int pid)
 		if (info < 0)
 			info = openat(pid, "fdinfo", O_PATH | O_DIRECTORY |
 				      O_CLOEXEC);
-		if (root_live)
-			fd_live(s, proc, info, fd, e->d_name);
-		else
-			fd_captured(s, proc, info, e->d_name);
+		if (info < 0) {
+			ok = root_live && fd_vanished(errno);
+			break;
+		}
+		ok &= root_live ? fd_live(s, proc, info, fd, e->d_name) :
+		      fd_captured(s, proc, info, e->d_name);
 	}
 	closedir(dir);
 	if (info >= 0)
 		close(info);
-	return true;
+	return ok;
 }
 
-static void map(struct snap *s, uint32_t proc, char *line)
+/* False if the line is not understood */
+static bool map(struct snap *s, uint32_t proc, char *line)
 {
-	unsigned long long start, ino;
-	unsigned int major, minor;
 	struct detail d = { .kind = 'm' };
+	unsigned int major, minor;
+	unsigned long long start;
+	char number[21];
+	uint64_t ino;
 	struct buf *b;
 	int at = 0;
 
-	if (sscanf(line, "%llx-%*x %*4s %*x %x:%x %llu %n", &start, &major,
-		   &minor, &ino, &at) < 4 || !at ||
-	    strncmp(line + at, PREFIX, strlen(PREFIX)))
-		return;
+	if (sscanf(line, "%llx-%*x %*4s %*x %x:%x %20[0-9] %n", &start, &major,
+		   &minor, number, &at) < 4 || !at ||
+	    !parse_u64(number, 10, &ino))
+		return false;
+	if (strncmp(line + at, PREFIX, strlen(PREFIX)))
+		return true;
 	d.at = start;
 	if (!w.have_dev) {
 		later(proc, 'm', start, ino, makedev(major, minor), NULL);
-		return;
+		return true;
 	}
-	if (makedev(major, minor) != w.dev)
-		return;
-	b = buffer_of(s, ino, NULL, NULL);
+	b = makedev(major, minor) == w.dev ?
+	    buffer_of(s, ino, NULL, NULL) : NULL;
 	if (b)
 		held(s, proc, b, &d);
+	return true;
 }
 
 static bool maps(struct snap *s, uint32_t proc, int pid)
@@ -331,38 +349,37 @@ static bool maps(struct snap *s, uint32_t proc, int pid)
 		return vanished(errno);
 	while ((line = lines_next(l)))
 		if (strstr(line, " " PREFIX))
-			map(s, proc, line);
+			ok &= map(s, proc, line);
 	if (l->error && !vanished(l->error))
 		ok = false;
 	lines_close(l);
 	return ok;
 }
 
-/* Field 22; the name before it may hold anything, also parentheses */
-static bool start_of(int dir, const char *path, uint64_t *start)
+/* Field 22; the name before it may hold anything. Returns 0 or an errno */
+static int start_of(const char *path, uint64_t *start)
 {
-	struct lines *l = lines_openat(dir, path);
-	unsigned long long ticks;
-	bool ok = false;
-	char *line, *p = NULL, *q;
+	struct lines *l = lines_open(path);
+	char *line, *p;
+	int err, i;
 
 	if (!l)
-		return false;
+		return errno;
 	while ((line = lines_next(l))) {
-		q = strrchr(line, ')');
-		if (q)
-			p = q;
-		else if (!p)
+		p = strrchr(line, ')');
+		for (i = 0; p && i < 20; i++)
+			p = strchr(p + 1, ' ');
+		if (!p)
 			continue;
-		if (p && sscanf(p + 1, " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
-				&ticks) == 1) {
-			*start = ticks * 1000 / sysconf(_SC_CLK_TCK);
-			ok = true;
+		p++;
+		p[strcspn(p, " ")] = 0;
+		if (parse_u64(p, 10, start) && *start < UINT64_MAX / 1000)
 			break;
-		}
 	}
+	err = line ? 0 : l->error ?: EPROTO;
+	*start = *start * 1000 / sysconf(_SC_CLK_TCK);
 	lines_close(l);
-	return ok;
+	return err;
 }
 
 /* Names of users from the root's own file: no library that would load more */
@@ -457,6 +474,7 @@ const struct task *task_of(uint64_t pid, bool more)
 {
 	struct task *t;
 	char path[64];
+	int err;
 
 	if (ntasks * 2 >= task_room)
 		grow_tasks();
@@ -467,7 +485,9 @@ const struct task *task_of(uint64_t pid, bool more)
 		t->pid = pid;
 		snprintf(path, sizeof(path), "proc/%llu/stat",
 			 (unsigned long long)pid);
-		t->has_start = start_of(root_fd, path, &t->start);
+		err = start_of(path, &t->start);
+		t->has_start = !err;
+		t->gone = vanished(err);
 	}
 	if (more && !t->more)
 		task_more(t);
@@ -640,6 +660,14 @@ static uint64_t *all_pids(size_t *n)
 	return pids;
 }
 
+bool any_process(void)
+{
+	size_t n;
+
+	free(all_pids(&n));
+	return n;
+}
+
 void walk(struct snap *s)
 {
 	size_t npids, i, before, pending;
@@ -683,9 +711,9 @@ void walk(struct snap *s)
 			s->nproc--;
 		close(pid);
 	}
-	if (!root_live && rec_value("unreadable") &&
-	    parse_u64(rec_value("unreadable"), 10, &n))
-		s->unreadable += n;
+	if (!root_live && rec_value("unreadable"))
+		s->unreadable += parse_u64(rec_value("unreadable"), 10, &n) ?
+				 n : 1;
 	if (settle(s))
 		join(s);
 	sum_up(s);
@@ -698,7 +726,8 @@ void walk(struct snap *s)
 	free(pids);
 	if (s->unreadable) {
 		s->unseen = true;
-		snap_note(s, true, "not all processes could be read (%llu could not), so what only they hold is not known",
-			  (unsigned long long)s->unreadable);
+		snap_note(s, true, "not all processes could be read (%llu could not%s), so what only they hold is not known",
+			  (unsigned long long)s->unreadable,
+			  root_live && geteuid() ? "; root can" : "");
 	}
 }

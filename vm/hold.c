@@ -17,8 +17,9 @@
  *   dup N      makes N more descriptors of the first
  *   exit       ends
  *   export N   exports the first N times more, by PRIME
- *   eventfd N, memfd N, sync N
- *              opens N files that are no dma-bufs; sync files are of the first
+ *   eventfd N, memfd N, pipe N, sync N
+ *              opens N files that are no dma-bufs; sync files are of the first,
+ *              pipes are filled with 1 MiB
  *   fill N     makes more with at most N descriptors, and 100 times in vain
  *   forget     drops the GEM handles of the exporter
  *   fork       leaves a child that inherits all
@@ -368,6 +369,18 @@ static void import_files(struct buffer *b, int n, int files)
 	}
 }
 
+static int filled_pipe(void)
+{
+	static const char data[1 << 20];
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) ||
+	    fcntl(ends[1], F_SETPIPE_SZ, sizeof(data)) < 0 ||
+	    write(ends[1], data, sizeof(data)) != sizeof(data))
+		return -1;
+	return ends[0];
+}
+
 /* A descriptor of another kind, made of the first buffer if it has to do with it */
 static int other(const char *kind, struct buffer *b)
 {
@@ -385,6 +398,8 @@ static int other(const char *kind, struct buffer *b)
 		fd = memfd_create("dmabuf:", MFD_CLOEXEC);
 		return ftruncate(fd, 65536) ? -1 : fd;
 	}
+	if (!strcmp(kind, "pipe"))
+		return filled_pipe();
 	if (!strcmp(kind, "sync"))
 		return ioctl(b->fd, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &sync) ?
 		       -1 : sync.fd;
@@ -406,7 +421,7 @@ static void map_gem(__u32 handle, size_t size)
 	map(vgem, arg.offset, size);
 }
 
-static const char * const others = " eventfd dup memfd sync export ";
+static const char * const others = " eventfd dup memfd pipe sync export ";
 
 static void stop(int n)
 {
