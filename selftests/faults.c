@@ -345,7 +345,7 @@ static const char *read_undo(struct state *s, bool done)
 	s->text.len = 0;
 	if (!open_run(s))
 		return "not opened again";
-	return whole ? NULL : "after a failure the listing is not whole";
+	return whole ? NULL : "listing incomplete after a failure";
 }
 
 static bool fdinfo_prepare(struct state *s)

@@ -62,7 +62,7 @@ static const char *fault_of_name(int fd, const char *name)
 		*end = '\0';
 		nr++;
 		if (!strncmp(line, "name:\t", 6) && strcmp(line + 6, expected))
-			return "otherwise in fdinfo";
+			return "differs in fdinfo";
 		if (!strncmp(line, "ino:\t", 5) &&
 		    strtoull(line + 5, NULL, 10) != row.ino)
 			return "forges a field of fdinfo";
@@ -77,7 +77,7 @@ static const char *fault_of_name(int fd, const char *name)
 	if (!bufinfo_row(row.ino, fields, &text))
 		return "not in bufinfo";
 	if (strcmp(fields[6], expected))
-		return "otherwise in bufinfo";
+		return "differs in bufinfo";
 	text_free(&text);
 	return NULL;
 }

@@ -186,9 +186,9 @@ static void own_row(struct slot *slot)
 	struct row row;
 
 	if (!row_of(slot->fd, &row))
-		fail("an own buffer is not listed");
+		fail("own buffer missing from the list");
 	else if (row.ino != slot->ino || row.size != slot->size)
-		fail("an own buffer is listed as another");
+		fail("own buffer listed with wrong data");
 	else if (row.pid != getpid())
 		fail("an own buffer is listed as somebody else's");
 	else if (!row.refs)
@@ -236,7 +236,7 @@ static void send_or_receive(struct slot *slot)
 	}
 	slot->fd = receive_fd(slot->sock[1]);
 	if (slot->fd < 0)
-		fail("not received");
+		fail("receive failed");
 	close(slot->sock[0]);
 	close(slot->sock[1]);
 	slot->sock[0] = -1;
@@ -268,7 +268,7 @@ static void attach_or_detach(struct worker *worker, struct slot *slot)
 		drm_close_handle(worker->drm, slot->handle);
 		slot->handle = 0;
 	} else if (drm_import(worker->drm, slot->fd, &slot->handle)) {
-		fail("not imported");
+		fail("import failed");
 	} else {
 		count(ATTACH);
 	}
@@ -418,7 +418,7 @@ static bool read_some(int fd, size_t chunk, struct text *text)
 	ssize_t got = text_append(fd, chunk, text);
 
 	if (got < 0)
-		fail("the list is not read");
+		fail("cannot read the list");
 	return got > 0;
 }
 
@@ -477,7 +477,7 @@ static void *reader_main(void *arg)
 			  LIST_DEBUG : LIST_PROC, O_RDONLY | O_CLOEXEC);
 		memset(&text, 0, sizeof(text));
 		if (fd < 0 || !read_some(fd, chunk, &text)) {
-			fail("the list is not opened");
+			fail("cannot open the list");
 			break;
 		}
 		newest = newest_number();
@@ -562,7 +562,7 @@ static void *bufinfo_main(void *arg)
 	while (!stopping()) {
 		pthread_rwlock_rdlock(&world);
 		if (!text_read_path(BUFINFO, &text))
-			fail("bufinfo is not read");
+			fail("cannot read bufinfo");
 		else if (!strstr(text.s, "\tkeeper\n"))
 			fail("bufinfo lacks an open buffer");
 		else
@@ -579,7 +579,7 @@ static void *resetter_main(void *arg)
 	while (!stopping() && peak_there()) {
 		pthread_mutex_lock(&peak_lock);
 		if (peak_write("0\n", 2) != 2)
-			fail("the peak is not reset");
+			fail("cannot reset the peak");
 		pthread_mutex_unlock(&peak_lock);
 		count(RESET);
 		usleep(5000);
@@ -606,7 +606,7 @@ static void moment(void)
 		ok &= counter_read("bytes_exported", &exported_bytes);
 	count(MOMENT);
 	if (!ok)
-		fail("a counter is not read");
+		fail("cannot read a counter");
 	else if (nr < KEEPERS || bytes < KEEPERS * PAGE)
 		fail("fewer buffers than there are");
 	if (!ok || !with_peak)

@@ -276,7 +276,7 @@ int cmd_diff(struct snap *a, struct snap *b)
 		snap_note(b, true, "not of one source (%s and %s): what only one of them shows looks like a change",
 			  source_name(a->source), source_name(b->source));
 	if (!same_boot)
-		snap_note(b, false, "not of one boot, so which buffers are gone and new is not known");
+		snap_note(b, false, "captures of different boots: gone and new buffers cannot be told");
 
 	for (i = 0; i < n; i++)
 		order[i] = i < a->n ? &a->bufs[i] : &b->bufs[i - a->n];

@@ -267,7 +267,7 @@ static void options(int argc, char **argv)
 			puts("dmabuf-stat " VERSION " (" WITH_BPF " BPF iterator, " WITH_TOP " top)");
 			exit(EXIT_OK);
 		default:
-			usage("option not understood");
+			usage("unknown option");
 		}
 	}
 }
@@ -472,9 +472,9 @@ int main(int argc, char **argv)
 		if (!strcmp(commands[i].name, command))
 			break;
 	if (i == ARRAY_SIZE(commands))
-		usage("there is no command \"%s\"", command);
+		usage("unknown command \"%s\"", command);
 	if (argc - optind > commands[i].args)
-		usage("\"%s\" is one argument too many", argv[argc - 1]);
+		usage("unexpected argument \"%s\"", argv[argc - 1]);
 	if (argc - optind < commands[i].args)
 		usage("%s needs %s", command, commands[i].args == 2 ?
 		      "two captures" : *command == 'r' ? "a file" :
@@ -492,7 +492,7 @@ int main(int argc, char **argv)
 		usage("--reset-peak is for the running kernel");
 	if (!strcmp(command, "record")) {
 		if (opt.output || opt.json)
-			usage("record has one output, which is no JSON");
+			usage("record writes one capture, not JSON");
 		opt.output = argv[optind];
 	}
 

@@ -102,7 +102,7 @@ static bool pick(struct snap *s)
 		die("%s", tried);
 	s->source = SRC_FDINFO;
 	s->merge = 0;
-	snap_note(s, true, "only what readable processes hold is seen%s%s%s",
+	snap_note(s, true, "shows only what readable processes hold%s%s%s",
 		  len ? " (" : "", tried, len ? ")" : "");
 	return false;
 }

@@ -373,7 +373,7 @@ int cmd_top(struct snap *s)
 	int key = ERR;
 
 	if (opt.json || opt.output)
-		die("top is for the terminal; other commands repeat with --interval");
+		die("top needs a terminal; use --interval with another command");
 	if (!isatty(0) || !isatty(1))
 		die("top needs a terminal; other commands repeat with --interval");
 	if (!opt.interval)
