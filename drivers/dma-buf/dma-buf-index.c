@@ -116,7 +116,9 @@ static void dma_buf_index_copy(struct dma_buf_entry *entry,
 	bool open = !entry->closed;
 
 	/* Not under name_lock, whose holders may run tracepoint probes */
-	strscpy(row->name, dmabuf->name ?: "", sizeof(row->name));
+	row->name[0] = '\0';
+	if (dmabuf->name)
+		strscpy(row->name, dmabuf->name, sizeof(row->name));
 
 	row->ino = entry->node.ino;
 	row->size = dmabuf->size;

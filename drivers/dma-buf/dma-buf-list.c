@@ -3,8 +3,7 @@
  * The list of all dma-bufs, one line for each, generated when it is read
  *
  * The file position is the number of the next buffer, so it stays valid while
- * buffers come and go between two reads. Each row is copied under the index
- * lock and formatted after the lock is dropped.
+ * others come and go. A row is copied under the index lock and formatted after.
  */
 
 #include <linux/capability.h>
