@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Sourced by get-source, find-tool and debians: fetches packages of other suites of
-# Debian than the system's own, without touching the system's sources.
+# Sourced by all that fetches packages of other suites of Debian than the system's
+# own, without touching the system's sources.
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -28,6 +28,29 @@ site() {
 		$1 == suite || $2 == suite { exact = exact ? exact : $4 }
 		$1 == like || $2 == like { alike = alike ? alike : $4 }
 		END { print exact ? exact : alike }' <<< "$targets"
+}
+
+# new_root SUITE TO OPTION...: a root by mmdebstrap, which fetches as this machine does
+new_root() {
+	local s mirror sources=() suite=$1 to=$2
+	shift 2
+	for s in "$suite" "$suite-security"; do
+		mirror=$(site "$s") || mirror=
+		[ -n "$mirror" ] || die "cannot tell where this machine gets $s from"
+		sources+=("deb $mirror $s main")
+	done
+	apt-config dump | grep -E '^Acquire::(https?::|Check-)' > "$SCRATCH/apt.conf" || :
+	unshare --mount mmdebstrap --aptopt="$SCRATCH/apt.conf" "$@" "$suite" "$to" "${sources[@]}"
+}
+
+# in_root DIR COMMAND...: in a root that mmdebstrap made; mounts end with it
+in_root() {
+	# shellcheck disable=SC2016
+	unshare --mount --pid --fork --kill-child --mount-proc bash -ec '
+		mount -t proc proc "$1/proc"
+		mount --rbind /dev "$1/dev"
+		exec chroot "$1" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+			LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "${@:2}"' - "$@"
 }
 
 # use_suite SUITE deb|deb-src LOG [ARCH]: reads the list of packages of SUITE,

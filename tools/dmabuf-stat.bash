@@ -10,7 +10,7 @@ _dmabuf_stat() {
 	--root) compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return ;;
-	--from | --output | --baseline | --save-baseline | record | diff)
+	--from | --output | --baseline | --save-baseline | record | diff | report)
 		compopt -o default
 		return ;;
 	*)

@@ -317,6 +317,7 @@ int cmd_leaks(struct snap *s);
 int cmd_check(struct snap *s);
 int cmd_diff(struct snap *a, struct snap *b);
 int cmd_top(struct snap *s);
+int cmd_report(struct snap *s, char **files);
 void metrics(struct snap *s);
 
 /* record.c: captures in a tar file */

@@ -86,6 +86,7 @@ static const char help[] =
 "  top              a live view\n"
 "  record FILE      write a capture, for --from\n"
 "  diff A B         two captures, by the keys of --by\n"
+"  report FILE...   an HTML page about captures, over their time\n"
 "\n"
 "options:\n"
 "  -j, --json               JSON, bytes as integers, unknown as null\n"
@@ -448,12 +449,12 @@ static void say(struct snap *s, const char *command)
 static const struct {
 	const char *name;
 	int args;
-	bool repeats;
+	bool repeats, more;
 } commands[] = {
 	{ "summary", 0, true }, { "buffers", 0, true },
 	{ "exporters", 0, true }, { "processes", 0, true },
 	{ "buffer", 1, true }, { "leaks" }, { "check" }, { "top", 0, true },
-	{ "record", 1 }, { "diff", 2 },
+	{ "record", 1 }, { "diff", 2 }, { "report", 1, false, true },
 };
 
 int main(int argc, char **argv)
@@ -473,7 +474,7 @@ int main(int argc, char **argv)
 			break;
 	if (i == ARRAY_SIZE(commands))
 		usage("unknown command \"%s\"", command);
-	if (argc - optind > commands[i].args)
+	if (argc - optind > commands[i].args && !commands[i].more)
 		usage("unexpected argument \"%s\"", argv[argc - 1]);
 	if (argc - optind < commands[i].args)
 		usage("%s needs %s", command, commands[i].args == 2 ?
@@ -496,11 +497,14 @@ int main(int argc, char **argv)
 		opt.output = argv[optind];
 	}
 
+	if (!strcmp(command, "report") && opt.json)
+		usage("report is a page, no JSON");
+
 	catch_signals();
-	if (strcmp(command, "diff"))
+	if (strcmp(command, "diff") && strcmp(command, "report"))
 		root_open(opt.from ?: opt.root);
 	else if (opt.from || opt.root)
-		usage("diff needs two captures, and no other");
+		usage("%s has its captures as arguments", command);
 	do {
 		struct timespec ts = { opt.interval / 1000,
 				       opt.interval % 1000 * 1000000 };
@@ -512,6 +516,8 @@ int main(int argc, char **argv)
 			fputc('\n', out);
 		if (!strcmp(command, "diff"))
 			status = diff(&s, argv + optind);
+		else if (!strcmp(command, "report"))
+			status = cmd_report(&s, argv + optind);
 		else
 			status = run(&s, command, argv[optind]);
 		status = out_close(status);
