@@ -7,14 +7,12 @@
  */
 
 #include <linux/capability.h>
-#include <linux/fs.h>
 #include <linux/init.h>
 #include <linux/math64.h>
 #include <linux/printk.h>
 #include <linux/proc_fs.h>
 #include <linux/rcupdate.h>
 #include <linux/seq_file.h>
-#include <linux/string.h>
 #include <linux/string_helpers.h>
 #include <linux/time64.h>
 
@@ -92,16 +90,17 @@ static void dma_buf_list_stop(struct seq_file *m, void *v)
  */
 static void dma_buf_list_show_text(struct seq_file *m, const char *s)
 {
-	const char *p = s ?: "";
+	const char *p = s;
 
+	if (!s || !*s) {
+		seq_puts(m, " -");
+		return;
+	}
 	/* Most strings need no escaping, which is much slower */
 	while (*p > ' ' && *p <= '~' && *p != '\\')
 		p++;
-
 	seq_putc(m, ' ');
-	if (!s || !*s)
-		seq_putc(m, '-');
-	else if (!strcmp(s, "-"))
+	if (!strcmp(s, "-"))
 		seq_puts(m, "\\055");
 	else if (!*p)
 		seq_puts(m, s);
