@@ -92,14 +92,14 @@ static void dma_buf_list_show_text(struct seq_file *m, const char *s)
 {
 	const char *p = s;
 
+	seq_putc(m, ' ');
 	if (!s || !*s) {
-		seq_puts(m, " -");
+		seq_putc(m, '-');
 		return;
 	}
 	/* Most strings need no escaping, which is much slower */
 	while (*p > ' ' && *p <= '~' && *p != '\\')
 		p++;
-	seq_putc(m, ' ');
 	if (!strcmp(s, "-"))
 		seq_puts(m, "\\055");
 	else if (!*p)
