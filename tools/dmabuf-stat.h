@@ -3,6 +3,7 @@
 #ifndef DMABUF_STAT_H
 #define DMABUF_STAT_H
 
+#include <dirent.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -56,6 +57,7 @@ void forget_strings(void);
 const char *escape(const char *s);
 bool parse_u64(const char *s, unsigned int base, uint64_t *val);
 bool parse_size(const char *s, uint64_t *val);
+DIR *open_dir(int at, const char *path);
 bool vanished(int err);
 bool fd_vanished(int err);
 bool is_file(int fd);

@@ -5,7 +5,6 @@
  * Names of files that are no dma-bufs are left out.
  */
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -125,21 +124,17 @@ static int copy(const char *path, const char *suffix)
 
 static int directories(const char *path, const char *suffix)
 {
-	int fd = openat(root_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = open_dir(root_fd, path);
 	static const char * const files[] = { "size", "exporter_name" };
 	struct dirent *e;
 	char name[400];
 	struct text t;
 	uint64_t ino;
 	size_t i;
-	DIR *dir;
 	int err;
 
-	if (fd < 0)
-		return -errno;
-	dir = fdopendir(fd);
 	if (!dir)
-		die("%s: %m", path);
+		return -errno;
 	snprintf(name, sizeof(name), "%s%s", path, suffix);
 	entry(name, '5', "", "", 0);
 	while ((e = readdir(dir))) {
@@ -148,7 +143,7 @@ static int directories(const char *path, const char *suffix)
 		for (i = 0; i < ARRAY_SIZE(files); i++) {
 			snprintf(name, sizeof(name), "%s/%s", e->d_name,
 				 files[i]);
-			err = -slurp(fd, name, &t);
+			err = -slurp(dirfd(dir), name, &t);
 			/* what could not be read is empty */
 			if (vanished(err) || err == ENODEV) {
 				free(t.s);
@@ -276,7 +271,7 @@ static bool process(const char *pid)
 	bool ok = true;
 	DIR *dir;
 	size_t i;
-	int fd, err;
+	int err;
 
 	snprintf(proc, sizeof(proc), "proc/%s", pid);
 	for (i = 0; i < ARRAY_SIZE(files); i++) {
@@ -292,15 +287,12 @@ static bool process(const char *pid)
 		return vanished(err);
 
 	snprintf(path, sizeof(path), "%s/fd", proc);
-	fd = openat(root_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return vanished(errno);
-	dir = fdopendir(fd);
+	dir = open_dir(root_fd, path);
 	if (!dir)
-		die("%s: %m", path);
+		return vanished(errno);
 	while ((e = readdir(dir)))
 		if (*e->d_name != '.')
-			ok &= descriptor(fd, proc, e->d_name);
+			ok &= descriptor(dirfd(dir), proc, e->d_name);
 	closedir(dir);
 	return ok;
 }
@@ -319,9 +311,9 @@ void record(void)
 	struct timespec ts;
 	char path[64];
 	struct text t;
-	DIR *dir = NULL;
+	DIR *dir;
 	size_t i;
-	int fd, err;
+	int err;
 
 	for (i = 0; i < ARRAY_SIZE(stats); i++) {
 		snprintf(path, sizeof(path), "sys/kernel/dmabuf/stats/%s",
@@ -337,9 +329,7 @@ void record(void)
 		if (opt.source)
 			die("source %s: %s", source_name(src), strerror(-err));
 	}
-	fd = openat(root_fd, "proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0)
-		dir = fdopendir(fd);
+	dir = open_dir(root_fd, "proc");
 	while (dir && (e = readdir(dir)))
 		if (parse_u64(e->d_name, 10, &pid) && !process(e->d_name))
 			unreadable++;
@@ -350,6 +340,7 @@ void record(void)
 		listing(src, AFTER);
 
 	copy("proc/meminfo", "");
+	copy("proc/zoneinfo", "");
 	copy("proc/uptime", "");
 	copy("proc/sys/kernel/random/boot_id", "");
 	copy("sys/module/dma_heap/parameters/mem_accounting", "");

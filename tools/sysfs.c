@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* /sys/kernel/dmabuf/buffers, a directory for each buffer */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -12,16 +11,11 @@
 
 int sysfs_read(struct snap *s)
 {
-	int fd = openat(root_fd, rec_path(s, BUFFERS),
-			O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = open_dir(root_fd, rec_path(s, BUFFERS));
 	struct dirent *d;
-	DIR *dir;
 
-	if (fd < 0)
-		return -errno;
-	dir = fdopendir(fd);
 	if (!dir)
-		die("%s: %m", BUFFERS);
+		return -errno;
 
 	while ((d = readdir(dir))) {
 		struct buf b = { .has = HAS_INO };

@@ -341,6 +341,26 @@ bool parse_size(const char *s, uint64_t *val)
 				       val);
 }
 
+/*
+ * NULL, with errno, if it cannot be opened; on some kernels that of a process
+ * that has ended fails only in the fstat() of fdopendir()
+ */
+DIR *open_dir(int at, const char *path)
+{
+	int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
+	DIR *dir;
+
+	if (fd < 0)
+		return NULL;
+	dir = fdopendir(fd);
+	if (!dir) {
+		err = errno;
+		close(fd);
+		errno = err;
+	}
+	return dir;
+}
+
 /* Gone while one looks: not worth a word */
 bool vanished(int err)
 {

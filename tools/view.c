@@ -307,7 +307,8 @@ const char * const class_names[CLASSES] = {
  * on each page is counted in one line at most, so what is in none is known; the
  * last of these are not on all kernels.
  */
-enum { MEM_TOTAL, MEM_SLAB = 5, MEM_SHOWN, MEM_OPTIONAL = 10, MEM_N = 19 };
+enum { MEM_TOTAL, MEM_SLAB = 5, MEM_SHOWN, MEM_FREE = MEM_SHOWN,
+       MEM_OPTIONAL = 10, MEM_N = 19 };
 
 static const char * const meminfo_names[MEM_N] = {
 	"MemTotal", "MemAvailable", "Shmem", "CmaTotal", "CmaFree", "Slab",
@@ -338,12 +339,31 @@ static void meminfo(struct cell mem[MEM_N])
 	lines_close(l);
 }
 
+/* MemFree lacks the free pages on the lists of each CPU; in bytes, as @mem_free */
+static uint64_t free_on_cpus(uint64_t mem_free)
+{
+	struct lines *l = lines_open("proc/zoneinfo");
+	uint64_t zones = 0, cpus = 0, n;
+	const char *line;
+
+	while (l && (line = lines_next(l))) {
+		if (sscanf(line, " pages free %" SCNu64, &n) == 1)
+			zones += n;
+		else if (sscanf(line, " count: %" SCNu64, &n) == 1)
+			cpus += n;
+	}
+	lines_close(l);
+	return zones ? mem_free / zones * cpus : 0;
+}
+
 /* Memory that no line of meminfo has, as what drivers allocate */
 static struct cell unaccounted(const struct cell mem[MEM_N])
 {
 	struct cell c = mem[MEM_TOTAL];
 	size_t i;
 
+	if (__builtin_sub_overflow(c.num, free_on_cpus(mem[MEM_FREE].num), &c.num))
+		c.kind = K_NULL;
 	for (i = MEM_SLAB; i < MEM_N; i++)
 		if ((mem[i].kind == K_NULL && i < MEM_OPTIONAL) ||
 		    __builtin_sub_overflow(c.num, mem[i].num, &c.num))

@@ -4,7 +4,6 @@
  * system, never by its name, which any file may have. No descriptor of a buffer
  * is opened, as that would hold it.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -274,12 +273,10 @@ static bool fds(struct snap *s, uint32_t proc, int pid)
 	int fd, info = -1;
 	DIR *dir;
 
-	fd = openat(pid, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return vanished(errno);
-	dir = fdopendir(fd);
+	dir = open_dir(pid, "fd");
 	if (!dir)
-		die("fdopendir: %m");
+		return vanished(errno);
+	fd = dirfd(dir);
 	while ((e = readdir(dir))) {
 		if (*e->d_name == '.')
 			continue;
@@ -636,15 +633,11 @@ static uint64_t *all_pids(size_t *n)
 	size_t room = 0;
 	struct dirent *e;
 	DIR *dir;
-	int fd;
 
 	*n = 0;
-	fd = openat(root_fd, "proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return NULL;
-	dir = fdopendir(fd);
+	dir = open_dir(root_fd, "proc");
 	if (!dir)
-		die("fdopendir: %m");
+		return NULL;
 	while ((e = readdir(dir))) {
 		if (!parse_u64(e->d_name, 10, &pid))
 			continue;

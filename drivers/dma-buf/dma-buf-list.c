@@ -100,7 +100,7 @@ static void dma_buf_list_show_text(struct seq_file *m, const char *s)
 	/* Most strings need no escaping, which is much slower */
 	while (*p > ' ' && *p <= '~' && *p != '\\')
 		p++;
-	if (!strcmp(s, "-"))
+	if (s[0] == '-' && !s[1])
 		seq_puts(m, "\\055");
 	else if (!*p)
 		seq_puts(m, s);
