@@ -25,9 +25,9 @@
  * leaves a cursor, a node without a number, drops the lock, and resumes at the
  * cursor. An export therefore waits equally long for any number of buffers.
  *
- * A buffer is marked under the lock when its file is released. Without the mark
- * each walk would have to check for a reused file, as get_file_active() does,
- * to save a few of the thousands of instructions in the life of a buffer.
+ * A buffer that may outlive its file, because something else pins the dentry, is
+ * marked under the lock when the file is released. Without the mark each walk
+ * would have to check for a reused file, as get_file_active() does.
  */
 
 /* Maximum number of nodes to look at in one hold of the lock */
@@ -214,11 +214,11 @@ void dma_buf_index_add(struct dma_buf *dmabuf)
 }
 
 /**
- * dma_buf_index_close - mark a buffer whose file is being released
- * @dmabuf: buffer whose last file reference is gone
+ * dma_buf_index_close - mark a buffer that may outlive its file
+ * @dmabuf: buffer whose last file reference is gone, while something else, for
+ *	example an O_PATH descriptor, pins its dentry
  *
- * Walks no longer use &dma_buf.file afterwards. The buffer may live on, for
- * example when an O_PATH descriptor pins its dentry.
+ * Walks no longer use &dma_buf.file afterwards.
  *
  * Context: Takes the index lock; does not sleep.
  */

@@ -20,7 +20,7 @@ struct dma_buf_index_node {
 /* The core's data around a dma-buf; dma_buf_export() allocates no other kind */
 struct dma_buf_entry {
 	struct dma_buf_index_node node;
-	bool closed;	/* file is being released; under the index lock */
+	bool closed;	/* file may be freed; under the index lock */
 	bool own_resv;	/* the reservation object follows */
 #ifdef CONFIG_DMABUF_STATS
 	unsigned int nr_attachments;	/* written under the reservation lock */
