@@ -23,6 +23,8 @@
  *   fill N     makes more with at most N descriptors, and 100 times in vain
  *   forget     drops the GEM handles of the exporter
  *   fork       leaves a child that inherits all
+ *   grow MS    says that they are made, and makes one more of the heap each MS ms,
+ *              until it is killed
  *   import N   imports with N files of vkms
  *   map        maps each
  *   mapgem     maps the memory of each by the exporter's DRM device
@@ -334,6 +336,15 @@ static void churn(size_t size)
 	}
 }
 
+static void grow(size_t size, int ms)
+{
+	for (;;) {
+		poll(NULL, 0, ms);
+		if (heap_fd(size) < 0)
+			err(1, "DMA_HEAP_IOCTL_ALLOC");
+	}
+}
+
 static void fill(size_t size, int limit)
 {
 	struct rlimit r = { limit, limit };
@@ -489,6 +500,10 @@ static void act(char **arg, struct buffer *b, int n, size_t size)
 					close(b[i].fd);
 			} else if (!strcmp(what, "fill")) {
 				fill(size, nr);
+			} else if (!strcmp(what, "grow")) {
+				printf("%d made\n", n);
+				fflush(stdout);
+				grow(size, nr);
 			} else if (!strcmp(what, "import")) {
 				import_files(b, n, nr);
 			} else if (!strcmp(what, "unimport")) {
