@@ -103,7 +103,7 @@ static void dma_buf_list_show_text(struct seq_file *m, const char *s)
 	if (s[0] == '-' && !s[1])
 		seq_puts(m, "\\055");
 	else if (!*p)
-		seq_puts(m, s);
+		seq_write(m, s, p - s);
 	else
 		seq_escape_mem(m, s, strlen(s),
 			       ESCAPE_OCTAL | ESCAPE_NAP | ESCAPE_APPEND,
