@@ -1,1 +1,0 @@
-../../no-function/drivers/my.c
