@@ -47,7 +47,7 @@ def main():
         before, _, inside = ('\n' + text + '\n').partition('\n---\n')
         with open(name, encoding='utf-8') as f:
             code = f.read()
-        m = re.search(r'^(?:[\w* ]+[ *\n])?%s\([^;{]*?\)\n\{\n' % function, code, re.M)
+        m = re.search(r'^(?:[\w* ]+[ *\n])?%s\s*\([^;{]*?\)\n\{\n' % function, code, re.M)
         code = code[:m.start()] + before + '\n' + m.group(0) + inside + code[m.end():]
         with open(name, 'w', encoding='utf-8') as f:
             f.write(code)
