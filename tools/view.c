@@ -307,8 +307,10 @@ const char * const class_names[CLASSES] = {
  * on each page is counted in one line at most, so what is in none is known; the
  * last of these are not on all kernels.
  */
-enum { MEM_TOTAL, MEM_SLAB = 5, MEM_SHOWN, MEM_FREE = MEM_SHOWN,
-       MEM_OPTIONAL = 10, MEM_N = 19 };
+enum {
+	MEM_TOTAL, MEM_SLAB = 5, MEM_SHOWN, MEM_FREE = MEM_SHOWN,
+	MEM_OPTIONAL = 10, MEM_N = 19,
+};
 
 static const char * const meminfo_names[MEM_N] = {
 	"MemTotal", "MemAvailable", "Shmem", "CmaTotal", "CmaFree", "Slab",
